@@ -461,6 +461,10 @@ pub const DISPLACED_MS: u64 = 1_500;
 /// What one connection to the control socket may send in a line, and may have waiting.
 pub const CONTROL_LINE_BYTES_MAX: usize = 1 << 16;
 pub const CONTROL_WAITING_BYTES_MAX: usize = 1 << 22;
+/// Requests of one connection to the control socket that a turn carries out.
+pub const CONTROL_REQUESTS_MAX: usize = 8;
+/// How long the control socket is left alone when the system has no descriptor or memory for a connection.
+pub const CONTROL_SHORTAGE_MS: u64 = 1_000;
 /// Connections to the control socket.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 

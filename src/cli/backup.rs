@@ -10,7 +10,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
+use super::own_files::refuse_own;
 use super::table::{self, counted, printable};
+use super::users;
 use crate::config::{self, Config, Engine};
 use crate::io::backup::{self, Done, Output, Own, Sources};
 use crate::protocol::backup::{CONFIG, Member, is_hidden, is_plain_path};
@@ -45,6 +47,11 @@ fn main(given: Given) -> Result<(), Stop> {
     let path = given.path.clone();
     let places = config::load_places(path.as_deref(), given.environment());
     let (config, text) = places.map_err(Stop::Configuration)?;
+    // SQLite makes files beside a database, and the lock of a vpid is its user's.
+    refuse_root(&config.state_dir, "backup")?;
+    if file != "-" {
+        refuse_own(&config, Path::new(&file))?;
+    }
     let mut left_out = Vec::new();
     let sources = sources(&config, text, with_secrets, &mut left_out)?;
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -72,6 +79,20 @@ fn main(given: Given) -> Result<(), Stop> {
         false => stdout.write_all(text.as_bytes()),
     };
     Ok(table::but_for_a_gone_reader(shown)?)
+}
+
+/// What root writes here, vpid could not use.
+pub(super) fn refuse_root(place: &Path, command: &str) -> Result<(), String> {
+    let owner = backup::owner(place).unwrap_or(0);
+    if owner == 0 || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let user = users::name_of(owner).unwrap_or_else(|| format!("#{owner}"));
+    Err(format!(
+        "{} belongs to {user}, and what root puts there is root's; run this as the user that vpid runs as: sudo -u {user} \
+         vpid {command} ...",
+        place.display()
+    ))
 }
 
 fn sources(
@@ -145,6 +166,7 @@ pub(super) fn own_files(config: &Config) -> Own {
     let others = [&config.path, &config.log.file, &config.metrics_file];
     let others = others.into_iter().flatten().chain(&config.files);
     let others = others.chain(geoip.map(|(_, path)| path));
+    let others = others.chain(config.status_page.as_ref().map(|page| &page.file));
     let scripts = config.scripts.as_ref().and_then(|it| it.dir.as_deref());
     let others = others.map(PathBuf::as_path);
     Own::new(&config.state_dir, scripts, databases, others)
@@ -178,6 +200,9 @@ fn config_files(
             }
             Some(name) if is_hidden(name) => left_out.push(format!(
                 "{shown}: its name begins with a dot, and no restore writes such a file"
+            )),
+            Some(name) if !Member::Config(name.to_owned()).fits() => left_out.push(format!(
+                "{shown}: its path is too long for an archive; shorten it"
             )),
             Some(name) if files.iter().any(|(known, _)| known == name) => {}
             Some(name) => files.push((name.to_owned(), file.clone())),

@@ -18,6 +18,7 @@ use crate::io::control::{self, AskError};
 use crate::io::lock;
 use crate::limits::{CALL_FILE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use crate::protocol::control::{CallRequest, NO_SCRIPTS, Request, ScriptRequest};
+use crate::protocol::names;
 use crate::sql;
 
 pub(super) const HOST: Opt = option(
@@ -111,7 +112,7 @@ pub(super) fn make(
             return Ok(answer);
         }
     }
-    let (server, host) = choose(config, wanted, "vpid_call")?;
+    let (server, host) = choose(config, wanted, names::CALL_HOST)?;
     match &server.key {
         Some(key) => {
             refuse_connected(config, &host)?;

@@ -25,9 +25,14 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(given: Given) -> Result<(), Stop> {
+    Err(Stop::Help(of(&named_by(&given.words)?)))
+}
+
+/// The command that these words name, with those above it. Errors: there is no such command.
+pub(super) fn named_by(words: &[String]) -> Result<Vec<&'static Command>, Stop> {
     let mut path = Vec::new();
     let mut commands = COMMANDS;
-    for word in &given.words {
+    for word in words {
         if commands.is_empty() {
             let name = name_of(&path);
             return Err(Stop::Usage(format!(
@@ -38,7 +43,7 @@ fn run(given: Given) -> Result<(), Stop> {
         commands = found.commands();
         path.push(found);
     }
-    Err(Stop::Help(of(&path)))
+    Ok(path)
 }
 
 /// Of a command, or of vpid where none is named.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::COMMANDS;
 use super::command::{
-    Action, Arg, Command, Group, Kind, Number, Opt, Path, all_below, arg, find, is_leaf, name_of,
-    option, options_of,
+    Action, Arg, Command, Group, Kind, Number, Opt, Path, all_below, arg, is_leaf, name_of, option,
+    options_of,
 };
 use super::completions;
 use super::given::{Given, Stop};
@@ -20,11 +20,12 @@ pub(super) const COMMAND: Command = Command {
     name: "man",
     summary: "print the manual page of vpid or of a command, or write all",
     about: "\
-Prints a manual page: without a COMMAND, that of vpid itself. Packages have these pages already.
+Prints a manual page: without a COMMAND, that of vpid itself. A command such as `queue show` stands on the page of \
+`queue`. Packages have these pages already.
 
   vpid man queue | man -l -
   vpid man --write /usr/local/share/man/man1",
-    args: &[arg("COMMAND", Kind::Command).number(Number::OneOrNone)],
+    args: &[arg("COMMAND", Kind::Command).number(Number::Any)],
     options: &[option(
         "--write",
         "DIR",
@@ -37,19 +38,16 @@ Prints a manual page: without a COMMAND, that of vpid itself. Packages have thes
 };
 
 fn run(given: Given) -> Result<(), Stop> {
-    let command = given.words.first();
+    let path = help::named_by(&given.words)?;
     if let Some(folder) = given.file("--write") {
-        if command.is_some() {
+        if !path.is_empty() {
             return Err(Stop::Usage(
                 "--write writes all pages; leave COMMAND out".to_owned(),
             ));
         }
         return Ok(write_all(&folder)?);
     }
-    let command = command
-        .map(|name| find(COMMANDS, name.as_ref()))
-        .transpose()?;
-    let text = page(command);
+    let text = page(path.first().copied());
     Ok(table::print(|out| write!(out, "{text}"))?)
 }
 

@@ -15,6 +15,7 @@ mod given;
 mod help;
 mod init;
 mod man;
+mod own_files;
 mod play;
 mod progress;
 mod queue;

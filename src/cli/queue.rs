@@ -92,9 +92,16 @@ fn run(
         answer => answer?,
     };
     let shown = match (&request, json) {
-        (QueueRequest::List, true) => table::write_json(&answer["queue"], out),
+        (QueueRequest::List, true) => {
+            match answer["more"].as_u64().unwrap_or(0) {
+                0 => {}
+                1 => eprintln!("1 more entry is not shown"),
+                more => eprintln!("{more} more entries are not shown"),
+            }
+            table::write_json(&answer["queue"], out)
+        }
         (QueueRequest::List, false) => {
-            list(&answer["queue"], now_s, out).and_then(|()| unclear_rewards(state_dir, out))
+            list(&answer, now_s, out).and_then(|()| unclear_rewards(state_dir, out))
         }
         (QueueRequest::Show { .. }, true) => table::write_json(&answer["entry"], out),
         (QueueRequest::Show { .. }, false) => show(&answer["entry"], now_s, out),
@@ -215,16 +222,24 @@ fn shown_id(entry: &Value) -> String {
     printable(&id(entry).unwrap_or_else(|| "-".into()))
 }
 
-fn list(entries: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
-    let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
-    if entries.is_empty() {
+fn list(answer: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
+    let more = answer["more"].as_u64().unwrap_or(0);
+    let entries = answer["queue"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    if entries.is_empty() && more == 0 {
         return writeln!(out, "Nothing waits, and nothing was refused.");
     }
     let rows: Vec<_> = entries.iter().map(|entry| row(entry, now_s)).collect();
     let head = [
         "ID", "KIND", "PLAYER", "STATE", "AGE", "TRIES", "NEXT", "PROBLEM",
     ];
-    table::write(head, &rows, out)
+    table::write(head, &rows, out)?;
+    match more {
+        0 => Ok(()),
+        more => writeln!(out, "and {more} more"),
+    }
 }
 
 /// Points to rewards that wait for the operator; only a running vpid knows of them.

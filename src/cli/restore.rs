@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::backup::{own_files, size, sqlite_files};
+use super::backup::{own_files, refuse_root, size, sqlite_files};
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
 use super::table::{self, counted, printable};
-use super::users;
 use crate::config::{self, Config, Engine};
 use crate::core::outbox::Entry;
 use crate::io::backup::{self, Archive, Plan, Restored, Targets};
@@ -75,7 +74,7 @@ fn configuration(
     dry_run: bool,
     out: &mut dyn Write,
 ) -> Result<(), String> {
-    refuse_root(place)?;
+    refuse_root(place, "restore")?;
     let folder = files::parent(place);
     let mut found: Vec<(usize, PathBuf)> = Vec::new();
     let mut text = String::new();
@@ -142,10 +141,10 @@ fn all(archive: &Archive, given: Given, dry_run: bool, out: &mut dyn Write) -> R
     let path = given.path.clone();
     let places = config::load_places(path.as_deref(), given.environment());
     let (config, _) = places.map_err(Stop::Configuration)?;
-    refuse_root(&config.state_dir)?;
+    refuse_root(&config.state_dir, "restore")?;
     for server in config.servers.iter().filter(|it| it.scriptdata.exists()) {
         // vpid runs as the user that the game runs as.
-        refuse_root(&server.scriptdata)?;
+        refuse_root(&server.scriptdata, "restore")?;
     }
     let (playtime, now_s) = (Cell::new(0), Timestamp::now().as_second());
     let edit_change = |name: &str, text: &str| {
@@ -158,25 +157,11 @@ fn all(archive: &Archive, given: Given, dry_run: bool, out: &mut dyn Write) -> R
     if dry_run {
         return Ok(table::but_for_a_gone_reader(list(archive, &plan, out))?);
     }
-    let restored = backup::restore(archive, &targets).map_err(|error| error.to_string())?;
+    let restored = backup::restore(archive, &plan, &targets).map_err(|error| error.to_string())?;
     let text = report(archive, &plan, &restored, playtime.get(), &config);
     Ok(table::but_for_a_gone_reader(
         out.write_all(text.as_bytes()),
     )?)
-}
-
-/// What root writes here, vpid could not use.
-fn refuse_root(place: &Path) -> Result<(), String> {
-    let owner = backup::owner(place).unwrap_or(0);
-    if owner == 0 || !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let user = users::name_of(owner).unwrap_or_else(|| format!("#{owner}"));
-    Err(format!(
-        "{} belongs to {user}, and what root puts there is root's; run this as the user that vpid runs as: sudo -u {user} \
-         vpid restore ...",
-        place.display()
-    ))
 }
 
 fn targets<'a>(
@@ -254,5 +239,23 @@ fn report(
              count twice: `vpid queue list` shows them, `vpid queue drop ID` removes one.\n"
         );
     }
-    text + "vpid can be started now.\n"
+    text + &ending(config)
+}
+
+/// Whether vpid can be started now, and what its owner has to do before.
+fn ending(config: &Config) -> String {
+    let content = config.path.as_ref().map(fs::read_to_string);
+    let content = content.and_then(Result::ok).unwrap_or_default();
+    let left_out = config::left_out(&content);
+    if left_out.is_empty() {
+        return "vpid can be started now.\n".to_owned();
+    }
+    let path = config.path.as_deref().unwrap_or(Path::new(""));
+    let mut text =
+        "The backup came without these values, and the configuration has none:\n".to_owned();
+    for (line, key) in left_out {
+        text += &printable(&format!("  {}:{line}: {key}", path.display()));
+        text.push('\n');
+    }
+    text + "Write them into it before the start; vpid check says whether it is right then.\n"
 }

@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 use super::file;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
 use super::mysql::{self, Mysql};
-use super::reader::{ENVIRONMENT, Location, Reader, Table, dotted, is_none_of, nearest};
+use super::nearest::nearest;
+use super::reader::{ENVIRONMENT, Location, Reader, Table, dotted, is_none_of};
 use crate::limits::{DATABASES_MAX, SCHEMA_FILE_BYTES_MAX};
 use crate::sql::{DatabaseId, Quoting, Schema};
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use log::LevelFilter;
 
 use super::key::{Key, Kind, Usual, key, text};
-use super::reader::{Reader, Table, nearest};
+use super::nearest::nearest;
+use super::reader::{Reader, Table};
 
 pub(super) const KEYS: &[Key] = &[
     text(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::file;
-use super::reader::did_you_mean;
+use super::nearest::did_you_mean;
 use super::reader::{Location, Reader, Table};
 use crate::limits::{LANGUAGE_BYTES_MAX, MESSAGE_CHARS_MAX, MESSAGES_FILE_BYTES_MAX};
 

@@ -21,6 +21,7 @@ mod logging;
 pub mod manual;
 mod messages;
 mod mysql;
+mod nearest;
 mod permissions;
 mod playtime;
 mod query;
@@ -31,6 +32,7 @@ mod scripts;
 mod secret;
 mod server;
 mod status_page;
+mod taken;
 mod vyhub;
 mod written;
 
@@ -56,11 +58,11 @@ pub use groups::{GroupCommands, Groups};
 pub use key::InForce;
 pub use logging::{Filter, LogFormat, LogSettings, PARTS, part_of};
 pub use mysql::{Mysql, Tls};
+pub use nearest::nearest;
 pub use permissions::{GAME_ACTIONS, MODERATION_FUNCTIONS, Permissions, RAW_SQL_FUNCTION, matches};
 pub use playtime::Playtime;
 pub use query::QueryEntry;
-pub use reader::nearest;
-pub use redacted::redacted;
+pub use redacted::{left_out, redacted};
 pub use rewards::{OnUnclear, Rewards};
 pub use scripts::{INTERFACES_NAME, MODULE_NAME, ScriptSettings, Scripts, is_script_name};
 pub use secret::{
@@ -351,7 +353,13 @@ impl Reader<'_> {
         let scripts = self.scripts(document);
         let geoip = self.geoip(document, scripts.is_some());
         let metrics_file = self.outside_path(&table, "metrics_file");
-        let status_page = self.status_page(document, metrics_file.as_deref());
+        let mut taken = self.taken(&state_dir, &databases);
+        for (name, file) in [("log_file", &log.file), ("metrics_file", &metrics_file)] {
+            if let (Some(place), Some(file)) = (table.place(name), file) {
+                self.claim(place, file, &mut taken);
+            }
+        }
+        let status_page = self.status_page(document, &mut taken);
         self.own_file();
         Config {
             path: self.written.file.clone(),

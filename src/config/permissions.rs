@@ -3,8 +3,8 @@
 use toml::de::DeTable;
 
 use super::key::{Declared, Key, Kind, key};
+use super::nearest::{did_you_mean, nearest};
 use super::reader::{Given, Location, Reader, dotted};
-use super::reader::{did_you_mean, nearest};
 use crate::sql::QUERY_PREFIX;
 
 /// The function that runs any SQL. It is permitted by name only, never by a pattern.

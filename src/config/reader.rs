@@ -5,6 +5,8 @@
 use super::Problem;
 use super::file::{self, Blanks};
 use super::key::{Declared, Key, Kind, TLS, Usual};
+use super::nearest::nearest;
+use super::redacted;
 use super::secret::{exposure_warning, readable_by_others};
 use crate::limits::CONFIG_NAME_BYTES_MAX;
 use serde_json::Value as Json;
@@ -17,6 +19,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 pub const ENVIRONMENT: &str = "environment";
 pub const COMMAND_LINE: &str = "command line";
+pub const TWO_BRACKETS: &str = "is a list of tables: write [[server]], with two brackets";
 pub const IN_SCRIPTDATA: &str = "lies in a scriptdata folder, where every game script can overwrite \
                                  it; choose a place outside";
 
@@ -228,10 +231,7 @@ impl<'a> Reader<'a> {
             let span = error.span().unwrap_or(0..0);
             let (key, message) = if error.message() == "duplicate key" {
                 let key = text.get(span.clone()).unwrap_or_default().trim();
-                (
-                    key,
-                    "stands here a second time; keep one of them".to_owned(),
-                )
+                (key, second_time(text, &span).to_owned())
             } else {
                 reader.report_missing = false;
                 ("", format!("this is not TOML: {}", error.message()))
@@ -475,7 +475,13 @@ impl Reader<'_> {
             _ => None,
         };
         let Some(value) = read else {
-            self.problem(&place, wrong_type(&key.kind.expected(), value.get_ref()));
+            let message = match redacted::stands_for(key.name, value.get_ref()) {
+                Some(what) => format!(
+                    "is empty, as a backup without secrets leaves it; write the {what} here"
+                ),
+                None => wrong_type(&key.kind.expected(), value.get_ref()),
+            };
+            self.problem(&place, message);
             return None;
         };
         Some(Given { value, place })
@@ -620,16 +626,14 @@ impl Reader<'_> {
 impl Reader<'_> {
     /// None when the text is no path; that has been reported then.
     pub fn path(&mut self, place: &Location, text: &str) -> Option<PathBuf> {
-        let wrong = match text {
-            "" => "is empty",
-            text if text.contains('\0') => "has a NUL in it",
-            text if place.source == ENVIRONMENT => {
-                return Some(std::path::absolute(text).unwrap_or_else(|_| text.into()));
-            }
-            text => return Some(self.written.base_dir.join(text)),
-        };
-        self.problem(place, format!("{wrong}; name a path"));
-        None
+        if let Some(wrong) = no_path(text) {
+            self.problem(place, wrong);
+            return None;
+        }
+        match place.source == ENVIRONMENT {
+            true => Some(std::path::absolute(text).unwrap_or_else(|_| text.into())),
+            false => Some(self.written.base_dir.join(text)),
+        }
     }
 
     pub fn in_scriptdata(&self, path: &Path) -> bool {
@@ -723,6 +727,36 @@ impl Reader<'_> {
     }
 }
 
+/// What is wrong with a text that is no path here.
+fn no_path(text: &str) -> Option<&'static str> {
+    let rest = text.strip_prefix(|sign: char| sign.is_ascii_alphabetic());
+    let has_drive = rest.is_some_and(|rest| rest.starts_with(":\\") || rest.starts_with(":/"));
+    match text {
+        "" => Some("is empty; name a path"),
+        _ if text.contains('\0') => Some("has a NUL in it; name a path"),
+        _ if text == "~" || (text.starts_with('~') && text.contains('/')) => {
+            Some("~ is not expanded here: write the whole path, such as /home/tf2/...")
+        }
+        _ if has_drive || (text.contains('\\') && !text.contains('/')) => {
+            Some("is a path of Windows; vpid runs on Linux: write a path such as /home/tf2/...")
+        }
+        _ => None,
+    }
+}
+
+/// What to say of a key that stands there already.
+fn second_time(text: &str, key: &Range<usize>) -> &'static str {
+    let before = text.get(..key.start).unwrap_or_default();
+    let before = before.rsplit('\n').next().unwrap_or_default().trim();
+    match (text.get(key.clone()).map(str::trim), before) {
+        (Some("server"), "[") => TWO_BRACKETS,
+        (Some("server"), "[[") => {
+            "there is a [server] above; write [[server]] there, with two brackets"
+        }
+        _ => "stands here a second time; keep one of them",
+    }
+}
+
 /// Of a variable: seconds, perhaps with a fraction.
 fn milliseconds(text: &str) -> Option<i64> {
     let seconds: f64 = text.parse().ok()?;
@@ -798,34 +832,4 @@ pub fn wrong_type(expected: &str, found: &DeValue<'_>) -> String {
         DeValue::Table(_) => "a table",
     };
     format!("must be {expected}, and is {found}")
-}
-
-/// The known name that `name` is most likely a slip of; none when nothing is close.
-pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    known
-        .iter()
-        .map(|&candidate| (distance(name, candidate), candidate))
-        .filter(|&(distance, candidate)| distance <= candidate.len().div_ceil(3).min(3))
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// The end of a sentence: `; did you mean poll_ms?`, or nothing.
-pub(super) fn did_you_mean(name: &str, known: &[&str]) -> String {
-    nearest(name, known).map_or(String::new(), |near| format!("; did you mean {near}?"))
-}
-
-/// How many bytes must be added, dropped or replaced to make one name of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, r) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(l != r);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }

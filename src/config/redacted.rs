@@ -8,6 +8,10 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::TABLES;
+use super::nearest::nearest;
+use crate::protocol::redact::names_secret;
+
 /// Keys whose values are secrets, in whatever table.
 const SECRETS: [&str; 6] = [
     "key",
@@ -55,6 +59,67 @@ pub fn redacted(text: &str) -> Option<(String, usize)> {
     Some((kept + &text[from..], count))
 }
 
+/// What an empty list stands for where this key has one; none where a backup leaves no such list.
+pub(super) fn stands_for(key: &str, value: &DeValue<'_>) -> Option<&'static str> {
+    let is_empty = matches!(value, DeValue::Array(items) if items.is_empty());
+    match key {
+        _ if !is_empty => None,
+        "proxy" => Some("address"),
+        key => SECRETS.contains(&key).then_some("secret"),
+    }
+}
+
+/// What a backup left out of the text and nobody has put back, in the order of the lines: each line, counted from 1,
+/// with its key.
+pub fn left_out(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    if let Ok(document) = DeTable::parse(text) {
+        missing(document.get_ref(), "", false, &mut found);
+    }
+    found.sort();
+    let line = |at: usize| 1 + text[..at].matches('\n').count();
+    let lines = found.into_iter().map(|(at, key)| (line(at), key));
+    lines.collect()
+}
+
+/// `free`: as for [`table`].
+fn missing(table: &DeTable<'_>, before: &str, free: bool, found: &mut Vec<(usize, String)>) {
+    for (name, value) in table {
+        let name = name.get_ref().as_ref();
+        let is_list = !free && stands_for(name, value.get_ref()).is_some();
+        missing_in(value, &format!("{before}{name}"), (free, is_list), found);
+    }
+}
+
+/// `key`: with its tables.
+fn missing_in(
+    value: &Spanned<DeValue<'_>>,
+    key: &str,
+    (free, is_list): (bool, bool),
+    found: &mut Vec<(usize, String)>,
+) {
+    let is_free = free || key.ends_with(".config");
+    match value.get_ref() {
+        _ if is_list => found.push((value.span().start, key.to_owned())),
+        DeValue::String(text) if free && text.as_ref() == LEFT_OUT.trim_matches('"') => {
+            found.push((value.span().start, key.to_owned()));
+        }
+        DeValue::Table(inner) => missing(inner, &format!("{key}."), is_free, found),
+        DeValue::Array(items) => {
+            for item in items {
+                missing_in(item, key, (free, false), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether this is no key of vpid, and most likely that of a secret that is misspelt.
+fn may_be_secret(name: &str) -> bool {
+    let is_known = || TABLES.iter().any(|table| table.key(name).is_some());
+    (names_secret(name) || nearest(name, &SECRETS).is_some()) && !is_known()
+}
+
 /// `free`: below the `config` of a script, whose keys are the owner's.
 fn table(table: &DeTable<'_>, free: bool, places: &mut Vec<(Range<usize>, &'static str)>) {
     for (name, value) in table {
@@ -64,7 +129,9 @@ fn table(table: &DeTable<'_>, free: bool, places: &mut Vec<(Range<usize>, &'stat
             _ if free => all_texts(value, places),
             DeValue::Table(inner) => self::table(inner, name == "config", places),
             _ if SECRETS.contains(&name) => places.push((value.span(), "[]")),
-            DeValue::String(text) if is_url(text) => places.push((value.span(), "[]")),
+            DeValue::String(text) if is_url(text) || may_be_secret(name) => {
+                places.push((value.span(), "[]"));
+            }
             DeValue::Array(items) => {
                 for item in items {
                     if let DeValue::Table(inner) = item.get_ref() {
@@ -148,7 +215,6 @@ fn string_bytes(text: &str, quote: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TABLES;
 
     #[test]
     fn every_secret_that_can_be_written_is_left_out() {
@@ -178,10 +244,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_is_named_until_it_is_put_back() {
+        let text = "[[server]]\nkey = 'geheim1'\nhostname = 'a'\n[[server]]\nkey_file = 'k'\n[vyhub]\n\
+                    proxy = 'http://me:geheim2@p:1'\n[script.x.config]\na = ['geheim3']\nkey = []\n\
+                    [permissions]\n'n' = []\n";
+        let (kept, _) = redacted(text).unwrap();
+        let named: Vec<_> = left_out(&kept).into_iter().map(|(_, key)| key).collect();
+        assert_eq!(named, ["server.key", "vyhub.proxy", "script.x.config.a"]);
+        let first = kept.lines().position(|line| line == "key = []").unwrap();
+        assert_eq!(left_out(&kept)[0].0, first + 1);
+        assert!(left_out(text).is_empty() && left_out("key = [").is_empty());
+    }
+
+    #[test]
     fn a_configuration_without_secrets_stays_as_it_is_and_no_toml_is_none() {
         let text = "state_dir = 'state' # password\nproxy = 'http://p:1'\n";
         assert_eq!(redacted(text), Some((text.to_owned(), 0)));
         assert_eq!(redacted("key = 'x"), None);
+    }
+
+    #[test]
+    fn a_secret_under_a_misspelt_key_is_left_out() {
+        let text = "keyy = 'geheim'\n[[server]]\nrcon_pasword = 'geheim'\nrconPass = 'geheim'\nhostname = 'x'\n";
+        let (kept, count) = redacted(text).unwrap();
+        assert!(
+            !kept.contains("geheim") && kept.contains("hostname = 'x'"),
+            "{kept}"
+        );
+        assert_eq!(count, 3);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::about_players::{Asked, Type};
 use super::address::{host_and_port, is_here};
 use super::file::Blanks;
 use super::key::{Declared, InForce, Key, Kind, Usual, key, text};
-use super::reader::{Given, IN_SCRIPTDATA, Location, Reader, Table, wrong_type};
+use super::reader::{Given, IN_SCRIPTDATA, Location, Reader, TWO_BRACKETS, Table, wrong_type};
 use super::secret::{Password, Secret};
 use crate::limits::{
     ANSWER_FILE_BYTES_MAX, HOST_BYTES_MAX, LOG_SECRET_DIGITS_MAX, RCON_PASSWORD_BYTES_MAX,
@@ -349,8 +349,7 @@ impl Reader<'_> {
                 }
             }
             DeValue::Table(table) => {
-                let message = "is a list of tables: write [[server]], with two brackets";
-                self.problem(&place, message);
+                self.problem(&place, TWO_BRACKETS);
                 tables.push(self.table(&TABLE, place.clone(), table));
             }
             other => {

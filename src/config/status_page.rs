@@ -1,11 +1,12 @@
 //! `[status_page]`: a page about this vpid, and `metrics_file`: the same for programs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::de::DeTable;
 
 use super::key::{Declared, Key, Kind, Usual, key, text};
 use super::reader::{Location, Reader, Table};
+use super::taken::Taken;
 use crate::limits::{STATUS_PAGE_MS_DEFAULT, STATUS_PAGE_MS_MAX, STATUS_PAGE_MS_MIN};
 
 pub static TABLE: Declared = Declared {
@@ -53,11 +54,11 @@ pub struct StatusPage {
 }
 
 impl Reader<'_> {
-    /// `metrics_file`: the other file, which cannot be the same one.
+    /// `taken`: files that it cannot be.
     pub(super) fn status_page(
         &mut self,
         document: &DeTable<'_>,
-        metrics_file: Option<&Path>,
+        taken: &mut Taken,
     ) -> Option<StatusPage> {
         let mut table = match self.table_in(document, "status_page", "a [status_page] table") {
             Some((place, table)) => self.table(&TABLE, place, table),
@@ -72,10 +73,8 @@ impl Reader<'_> {
             return None;
         }
         let file = self.outside_path(&table, "file")?;
-        if metrics_file == Some(&file)
-            && let Some(place) = table.place("file")
-        {
-            self.problem(place, "is the metrics_file, too; name another file");
+        if let Some(place) = table.place("file") {
+            self.claim(place, &file, taken);
         }
         Some(StatusPage {
             file,

@@ -5,7 +5,7 @@
 //! yet to see.
 
 use super::TABLES;
-use super::reader::did_you_mean;
+use super::nearest::did_you_mean;
 use super::reader::{Location, Lookup, Reader, Written, variable};
 use super::{Config, Problem, SEARCH_PATHS, file, server};
 use crate::limits::CONFIG_FILE_BYTES_MAX;

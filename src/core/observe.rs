@@ -11,6 +11,7 @@ use super::scripts::Scripts;
 use super::servers::GameServer;
 use super::{Core, Now};
 use crate::limits::{STATUS_HOSTS_MAX, STATUS_PEOPLE_MAX, STATUS_SERVER_PEOPLE_MAX};
+use crate::protocol::names;
 use crate::protocol::observable::{self as shown, Calls, History, Player, Protocol, Server};
 use crate::protocol::signed::NO_MAP;
 
@@ -110,9 +111,14 @@ impl Core {
     }
 }
 
-/// What vpid's own commands play has no map; any program can make up hosts that authenticate nothing.
+/// What vpid's own commands play has no map, or a name of theirs; any program can make up hosts that authenticate
+/// nothing.
 fn is_of_a_game(host: &Host) -> bool {
-    host.was_authenticated() && host.game().is_none_or(|game| game.map != NO_MAP)
+    host.was_authenticated()
+        && match host.game() {
+            Some(game) => game.map != NO_MAP,
+            None => !names::is_of_a_command(&host.name),
+        }
 }
 
 fn observe_host(host: &Host, epoch: Epoch) -> shown::Host {

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
+use std::io;
 use std::os::fd::BorrowedFd;
 
+use rustix::event::PollFlags;
 use serde_json::{Value, json};
 
-use super::Daemon;
 use super::trace::{NoServer, Reader};
+use super::{Daemon, Due};
 use crate::core::servers::ServerId;
 use crate::core::{Event, HostId, OperatorRequest};
-use crate::io::control::{Connection, Listener};
+use crate::io::control::{Connection, Listener, is_shortage};
 use crate::limits;
 use crate::protocol::control::{self, Request, ScriptRequest};
 use crate::protocol::signed::messages::{FromGame, Push};
@@ -18,6 +20,10 @@ use crate::protocol::signed::messages::{FromGame, Push};
 #[derive(Default)]
 pub struct Control {
     listener: Option<Listener>,
+    /// The listener is left alone for now: the system has no room for a connection.
+    is_resting: bool,
+    /// That is logged, and none was accepted since.
+    is_shortage_logged: bool,
     connections: Vec<Client>,
     /// Some of them trace, as the core knows.
     is_traced: bool,
@@ -50,13 +56,34 @@ impl Control {
         }
     }
 
-    /// What to wait for: a descriptor, and whether for room to write as well.
-    pub fn fds(&self) -> Vec<(BorrowedFd<'_>, bool)> {
-        let listener = self.listener.iter().map(|listener| (listener.fd(), false));
-        let clients = self.connections.iter();
-        let clients =
-            clients.map(|client| (client.connection.fd(), client.connection.wants_to_write()));
+    /// What to wait for: a descriptor, and what of it.
+    pub fn fds(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let listener = self.listener.iter().filter(|_| !self.is_resting);
+        let listener = listener.map(|listener| (listener.fd(), PollFlags::IN));
+        let clients = self.connections.iter().map(|client| {
+            let connection = &client.connection;
+            let mut what = PollFlags::empty();
+            what.set(PollFlags::IN, connection.wants_to_read());
+            what.set(PollFlags::OUT, connection.wants_to_write());
+            (connection.fd(), what)
+        });
         listener.chain(clients).collect()
+    }
+
+    /// Whether requests have come that can be carried out.
+    pub fn has_requests(&self) -> bool {
+        let mut clients = self.connections.iter();
+        clients.any(|client| client.connection.has_request())
+    }
+
+    /// The next request of this connection, unless it is gone.
+    fn next_request(&mut self, number: u64) -> Option<Vec<u8>> {
+        self.client(number)?.connection.next_request()
+    }
+
+    /// Connections are accepted again.
+    pub(super) fn listen_again(&mut self) {
+        self.is_resting = false;
     }
 
     fn is_watched(&self) -> bool {
@@ -145,23 +172,18 @@ impl Daemon {
     /// Something happened at the control socket or one of its connections.
     pub(super) fn serve_control(&mut self) {
         self.accept_control();
-        let mut requests = Vec::new();
-        self.control.connections.retain_mut(|client| {
-            let lines = client.connection.read();
-            let (alive, lines) = (lines.is_some(), lines.unwrap_or_default());
-            requests.extend(lines.into_iter().map(|line| (client.number, line)));
-            alive && client.connection.flush()
-        });
-        for (number, line) in requests {
-            let request = control::parse(&line).map_err(|error| error.to_string());
-            let answered = request.and_then(|request| {
-                let answered = self.request(number, request);
-                answered.map_err(|error| error.to_string())
-            });
-            match answered {
-                Ok(None) => {}
-                Ok(Some(answer)) => self.control.send(number, &answer),
-                Err(problem) => self.control.send(number, &json!({ "error": problem })),
+        self.control
+            .connections
+            .retain_mut(|client| client.connection.read() && client.connection.flush());
+        let clients = self.control.connections.iter();
+        let numbers: Vec<u64> = clients.map(|client| client.number).collect();
+        for number in numbers {
+            // Those behind wait for the next turn.
+            for _ in 0..limits::CONTROL_REQUESTS_MAX {
+                let Some(line) = self.control.next_request(number) else {
+                    break;
+                };
+                self.carry_out_request(number, &line);
             }
         }
         let Control {
@@ -177,6 +199,19 @@ impl Daemon {
         self.control.each_reader(Reader::report_dropped);
     }
 
+    fn carry_out_request(&mut self, number: u64, line: &[u8]) {
+        let request = control::parse(line).map_err(|error| error.to_string());
+        let answered = request.and_then(|request| {
+            let answered = self.request(number, request);
+            answered.map_err(|error| error.to_string())
+        });
+        match answered {
+            Ok(None) => {}
+            Ok(Some(answer)) => self.control.send(number, &answer),
+            Err(problem) => self.control.send(number, &json!({ "error": problem })),
+        }
+    }
+
     /// Reports to the core whether an operator traces, once that has changed. Whoever does may be gone without a
     /// descriptor that says so.
     pub(super) fn look_at_tracing(&mut self) {
@@ -189,19 +224,37 @@ impl Daemon {
     }
 
     fn accept_control(&mut self) {
-        let new = match self.control.listener.as_ref().map(Listener::accept) {
-            Some(Ok(new)) => new,
-            Some(Err(error)) => {
-                // It would be ready again at once, and for ever.
-                log::error!("the control socket is closed ({error}): `vpid game` will not work");
-                self.control.listener = None;
-                None
-            }
-            None => None,
-        };
-        if let Some(connection) = new
-            && self.control.connections.len() < limits::CONTROL_CONNECTIONS_MAX
-        {
+        let listener = self.control.listener.as_ref();
+        let listener = listener.filter(|_| !self.control.is_resting);
+        let next = listener.map(Listener::accept);
+        match next {
+            Some(Ok(Some(connection))) => self.accepted(connection),
+            Some(Err(error)) => self.not_accepted(&error),
+            Some(Ok(None)) | None => {}
+        }
+    }
+
+    /// The listener would be ready again at once, and for ever.
+    fn not_accepted(&mut self, error: &io::Error) {
+        if !is_shortage(error) {
+            log::error!(
+                "the control socket is closed ({error}): commands cannot reach this vpid; restart it"
+            );
+            self.control.listener = None;
+            return;
+        }
+        if !self.control.is_shortage_logged {
+            log::error!("no connection of a command can be accepted ({error}); raise LimitNOFILE");
+            self.control.is_shortage_logged = true;
+        }
+        self.control.is_resting = true;
+        let again_ms = self.now().mono_ms + limits::CONTROL_SHORTAGE_MS;
+        self.wheel.insert(Due::Accept, (), again_ms);
+    }
+
+    fn accepted(&mut self, connection: Connection) {
+        self.control.is_shortage_logged = false;
+        if self.control.connections.len() < limits::CONTROL_CONNECTIONS_MAX {
             self.control.last_ticket += 1;
             let number = self.control.last_ticket;
             self.control.connections.push(Client {
@@ -346,5 +399,105 @@ impl Daemon {
                 }
                 _ => true,
             });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::{Duration, Instant};
+
+    use rustix::io::Errno;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config;
+    use crate::daemon::reload::Reloading;
+    use crate::io::control::connect;
+
+    fn daemon() -> (TempDir, Daemon) {
+        let dir = TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("scriptdata")).unwrap();
+        let text = "[[server]]\nscriptdata = 'scriptdata'\nlegacy_secret = '0123456789abcdef'\n";
+        let config = config::parse(text, dir.path(), |_| None).expect("a configuration");
+        let reloading = Reloading::new(None, Box::new(|_| None), &config);
+        let mut daemon = Daemon::start(config, reloading).unwrap();
+        daemon.prepare_at_start().unwrap();
+        (dir, daemon)
+    }
+
+    fn client(daemon: &Daemon) -> UnixStream {
+        let client = connect(&daemon.config.state_dir).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        client
+    }
+
+    #[test]
+    fn a_client_gets_some_answers_in_a_turn_and_others_theirs() {
+        let (_dir, mut daemon) = daemon();
+        let (mut greedy, mut other) = (client(&daemon), client(&daemon));
+        greedy.write_all("{}\n".repeat(20).as_bytes()).unwrap();
+        other.write_all(b"{}\n").unwrap();
+        // Each of these accepts one.
+        daemon.serve_control();
+        daemon.serve_control();
+        daemon.drain_events();
+        daemon.is_left_over = false;
+        assert!(daemon.control.has_requests());
+        let began = Instant::now();
+        let wake = daemon.wait().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(10));
+        let mut line = String::new();
+        BufReader::new(&other).read_line(&mut line).unwrap();
+        assert!(line.contains("error"), "{line}");
+        // Whatever woke the loop.
+        daemon.turn(wake);
+        assert!(!daemon.control.has_requests());
+        let mut answers = BufReader::new(&greedy).lines();
+        assert!(answers.by_ref().take(20).all(|answer| answer.is_ok()));
+        drop(answers);
+        drop(greedy);
+        daemon.serve_control();
+        assert_eq!(daemon.control.connections.len(), 1);
+    }
+
+    #[test]
+    fn what_a_removed_client_wants_is_not_done() {
+        let (_dir, mut daemon) = daemon();
+        let mut client = client(&daemon);
+        client.write_all(b"{}\n{}\n").unwrap();
+        daemon.accept_control();
+        let number = daemon.control.last_ticket;
+        assert!(daemon.control.connections[0].connection.read());
+        assert!(daemon.control.next_request(number).is_some());
+        drop(client);
+        daemon.control.send(number, &json!({ "ok": true }));
+        assert!(daemon.control.connections.is_empty());
+        assert_eq!(daemon.control.next_request(number), None);
+    }
+
+    #[test]
+    fn after_a_shortage_connections_are_accepted_again() {
+        let (_dir, mut daemon) = daemon();
+        daemon.not_accepted(&Errno::MFILE.into());
+        assert!(daemon.control.fds().is_empty() && daemon.control.is_shortage_logged);
+        let client = client(&daemon);
+        daemon.serve_control();
+        assert!(daemon.control.connections.is_empty());
+        assert!(daemon.wheel.contains(Due::Accept));
+        let due_ms = daemon.now().mono_ms + limits::CONTROL_SHORTAGE_MS;
+        let due = std::iter::from_fn(|| daemon.wheel.pop_due(due_ms));
+        assert!(due.into_iter().any(|(due, ())| due == Due::Accept));
+        daemon.control.listen_again();
+        daemon.serve_control();
+        assert_eq!(daemon.control.connections.len(), 1);
+        assert!(!daemon.control.is_shortage_logged);
+        drop(client);
+        // What does not pass by itself.
+        daemon.not_accepted(&Errno::INVAL.into());
+        assert!(daemon.control.listener.is_none());
     }
 }

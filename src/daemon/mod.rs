@@ -83,6 +83,8 @@ enum Due {
     State,
     /// The service manager expects a sign of life.
     Watchdog,
+    /// There may be room for a connection to the control socket again.
+    Accept,
     /// After SIGTERM: no more patience.
     Stop,
 }
@@ -149,8 +151,11 @@ pub type Environment = Box<dyn Fn(&str) -> Option<String>>;
 pub enum RunError {
     #[error("{} problems in its SQL", .0.len())]
     Configuration(Vec<Problem>),
-    #[error("{0}: the state folder cannot be made ({1}); correct `state_dir`")]
+    #[error("{0}: the state folder cannot be made ({1}); correct `state_dir` (VPID_STATE_DIR)")]
     NoState(PathBuf, io::Error),
+    /// It, or what it would lie in.
+    #[error("state: {0} is not a folder; remove it, or correct `state_dir` (VPID_STATE_DIR)")]
+    NotAFolder(PathBuf),
     /// Something in it cannot be read or written.
     #[error("{0}: the state folder cannot be used ({1})")]
     State(PathBuf, io::Error),
@@ -428,6 +433,11 @@ impl Daemon {
 /// Makes the state folder, holds it, and brings it to this version.
 fn state_folder(path: &Path) -> Result<Lock, RunError> {
     let state = || path.to_owned();
+    if let Some(there) = path.ancestors().find(|folder| folder.exists())
+        && !there.is_dir()
+    {
+        return Err(RunError::NotAFolder(there.to_owned()));
+    }
     private::state_folder(path).map_err(|error| RunError::NoState(state(), error))?;
     let lock = Lock::of_state(path).map_err(|error| match error {
         LockError::Held(Some(pid)) => RunError::HeldBy(state(), pid),

@@ -196,11 +196,11 @@ impl Poller {
     }
 
     /// Sleeps until something happens, at most for so long; `None`: without bound.
-    /// `others` are waited for too, some for room to write as well.
+    /// `others` are waited for too, each for what goes with it.
     pub fn wait(
         &mut self,
         timeout_ms: Option<u64>,
-        others: &[(BorrowedFd<'_>, bool)],
+        others: &[(BorrowedFd<'_>, PollFlags)],
     ) -> io::Result<Wake> {
         let mut wake = Wake::default();
         // What is noticed of our own changes would only end the sleep.
@@ -217,14 +217,7 @@ impl Poller {
             fds.push(PollFd::new(inotify, PollFlags::IN));
         }
         let ours = fds.len();
-        for (fd, to_write) in others {
-            let write = if *to_write {
-                PollFlags::OUT
-            } else {
-                PollFlags::empty()
-            };
-            fds.push(PollFd::new(fd, PollFlags::IN | write));
-        }
+        fds.extend(others.iter().map(|(fd, what)| PollFd::new(fd, *what)));
         let timeout = timeout_ms.map(|ms| Timespec {
             tv_sec: (ms / 1000) as i64,
             tv_nsec: (ms % 1000 * 1_000_000) as i64,

@@ -381,6 +381,38 @@ mod tests {
         assert!(last.ends_with("70 not finished"), "{text}");
     }
 
+    /// The folder in which a process that is to panic writes.
+    const PANICS_IN: &str = "VPID_TEST_PANICS_IN";
+
+    /// The hook is one of the whole process, so that this is a process of its own.
+    #[test]
+    fn a_process_that_panics_writes_what_it_did_and_says_where() {
+        if let Some(state) = std::env::var_os(PANICS_IN) {
+            let recorder = Recorder::default();
+            recorder.write_on_panic(state.into());
+            let now = Instant::now();
+            recorder.ring().begin(note("call_file", ""), now, 70);
+            panic!("as it was told");
+        }
+        let state = tempfile::tempdir().unwrap();
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = thread::current().name().map(str::to_owned).unwrap();
+        again.args(["--exact", &name, "--nocapture"]);
+        let output = again.env(PANICS_IN, state.path()).output().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("as it was told"), "{said}");
+        let folder = state.path().to_str().unwrap();
+        assert!(
+            said.contains("vpid panicked at src/daemon/ring.rs"),
+            "{said}"
+        );
+        assert!(said.contains(folder), "{said}");
+        let file = std::fs::read_dir(state.path()).unwrap().next().unwrap();
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(text.contains("call_file"), "{text}");
+    }
+
     #[test]
     fn a_slow_turn_is_written_once_and_not_again_soon() {
         let state = tempfile::tempdir().unwrap();

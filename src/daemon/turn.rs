@@ -11,6 +11,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
+
 use super::about::About;
 use super::folders::opened;
 use super::poller::Wake;
@@ -33,7 +35,8 @@ impl Daemon {
             true => None,
             false => self.folders_due(),
         };
-        let is_busy = !self.events.is_empty() || self.is_left_over || !self.unsettled.is_empty();
+        let is_left_over = self.is_left_over || self.control.has_requests();
+        let is_busy = !self.events.is_empty() || is_left_over || !self.unsettled.is_empty();
         let timer = self.wheel.next_due();
         // Rounded down, the last millisecond would be spent looking at the clock.
         let round_up = |due: Duration| due.as_micros().div_ceil(1_000) as u64;
@@ -46,13 +49,18 @@ impl Daemon {
                 .min(),
         };
         let timeout_ms = self.services.wait_ms(timeout_ms);
-        let logs = self.services.fds().map(|fd| (fd, false));
+        let logs = self.services.fds().map(|fd| (fd, PollFlags::IN));
         let mut fds: Vec<_> = self.control.fds().into_iter().chain(logs).collect();
         let others = fds.len();
         let mut runs = Vec::new();
         for (run, fd, write) in self.scripts.fds() {
             runs.push(run);
-            fds.push((fd, write));
+            let write = if write {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            fds.push((fd, PollFlags::IN | write));
         }
         let mut wake = self.poller.wait(timeout_ms, &fds).map_err(RunError::Wait)?;
         wake.control = wake.ready[..others].contains(&true);
@@ -86,7 +94,7 @@ impl Daemon {
         });
         self.step(Step::Scripts, |daemon| daemon.read_some_scripts(scripts));
         self.step(Step::Reports, Self::take_timers);
-        if control {
+        if control || self.control.has_requests() {
             self.step(Step::Control, Self::serve_control);
         }
         self.look_at_tracing();
@@ -245,6 +253,7 @@ impl Daemon {
                 Due::Edit => self.look_at_configuration(),
                 Due::Look => self.look_at_scripts(),
                 Due::Watchdog => self.feed_watchdog(),
+                Due::Accept => self.control.listen_again(),
                 Due::Input(host) => self.look_at_input(host),
                 Due::Unfinished => self.look_at_overdue(),
                 // Being gone from the wheel is the message.

@@ -7,6 +7,7 @@ use super::private;
 use crate::limits;
 use crate::protocol::control::{Request, SOCKET};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use serde_json::Value;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -58,16 +59,27 @@ impl Listener {
     pub fn accept(&self) -> io::Result<Option<Connection>> {
         let stream = match self.0.accept() {
             Ok((stream, _)) => stream,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            // Where one waits nevertheless, the descriptor is ready again.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        stream.set_nonblocking(true)?;
-        Ok(Some(Connection {
-            stream,
-            input: Vec::new(),
-            output: Vec::new(),
-        }))
+        Connection::new(stream).map(Some)
     }
+}
+
+/// Whether the system has only no descriptor, or no memory, for a connection now.
+pub fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
+    )
 }
 
 /// One operator's command.
@@ -78,6 +90,15 @@ pub struct Connection {
 }
 
 impl Connection {
+    fn new(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+        })
+    }
+
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
@@ -86,28 +107,41 @@ impl Connection {
         !self.output.is_empty()
     }
 
-    /// Reads what is there; gives whole lines. `None`: the other side is gone, or has sent a line longer than
-    /// any request is.
-    pub fn read(&mut self) -> Option<Vec<Vec<u8>>> {
+    /// Whether there is room for more of what the other side sends.
+    pub fn wants_to_read(&self) -> bool {
+        self.input.len() <= limits::CONTROL_LINE_BYTES_MAX
+    }
+
+    /// Reads what is there and has room. False: the other side is gone, or has sent a line longer than any
+    /// request is.
+    pub fn read(&mut self) -> bool {
         let mut buffer = [0; 4096];
-        loop {
+        while self.wants_to_read() {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return None,
+                Ok(0) => return false,
                 Ok(count) => self.input.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
-            }
-            if self.input.len() > limits::CONTROL_LINE_BYTES_MAX {
-                return None;
+                Err(_) => return false,
             }
         }
-        let mut lines = Vec::new();
-        while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.input.drain(..=end).collect();
-            lines.push(line);
-        }
-        Some(lines)
+        self.line_end()
+            .is_some_and(|end| end < limits::CONTROL_LINE_BYTES_MAX)
+    }
+
+    fn line_end(&self) -> Option<usize> {
+        self.input.iter().position(|byte| *byte == b'\n')
+    }
+
+    /// Whether a request can be carried out: not before the other side has taken the replies to earlier ones.
+    pub fn has_request(&self) -> bool {
+        self.output.is_empty() && self.line_end().is_some()
+    }
+
+    /// The next request that can be carried out, with its newline.
+    pub fn next_request(&mut self) -> Option<Vec<u8>> {
+        let end = self.line_end().filter(|_| self.output.is_empty())?;
+        Some(self.input.drain(..=end).collect())
     }
 
     /// Sends a line, now or when there is room. False: the other side is gone or does not read.
@@ -142,7 +176,10 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 /// Why there is no reply.
 #[derive(Debug, Error)]
 pub enum AskError {
-    #[error("no vpid runs on {0}; start it with `vpid run`")]
+    #[error(
+        "no vpid runs on {0}; start it with `vpid run`; if one runs with another `state_dir`, \
+         restart it"
+    )]
     NotRunning(PathBuf),
     #[error("{0}: vpid cannot be reached ({1}); run as the user that it runs as")]
     Unreachable(PathBuf, io::Error),
@@ -204,14 +241,85 @@ impl Replies {
 
     /// The next line, whatever it says.
     pub fn line(&mut self) -> Result<Value, AskError> {
-        let mut line = String::new();
-        match self.0.read_line(&mut line) {
-            Ok(0) => Err(AskError::Ended),
-            Ok(_) => serde_json::from_str(&line).map_err(AskError::Unreadable),
+        let mut line = Vec::new();
+        match self.0.read_until(b'\n', &mut line) {
+            Ok(_) if !line.ends_with(b"\n") => Err(AskError::Ended),
+            Ok(_) => serde_json::from_slice(&line).map_err(AskError::Unreadable),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 Err(AskError::Late)
             }
             Err(error) => Err(AskError::Lost(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (UnixStream, Connection) {
+        let (client, stream) = UnixStream::pair().unwrap();
+        (client, Connection::new(stream).unwrap())
+    }
+
+    #[test]
+    fn requests_are_taken_one_by_one_and_none_before_replies_are_read() {
+        let (mut client, mut connection) = pair();
+        client.write_all(b"one\ntwo\nthr").unwrap();
+        assert!(connection.read() && connection.has_request());
+        assert_eq!(connection.next_request().as_deref(), Some(&b"one\n"[..]));
+        let long = "x".repeat(limits::CONTROL_WAITING_BYTES_MAX - 1);
+        assert!(connection.send(&long) && connection.waiting_bytes() > 0);
+        assert!(!connection.has_request());
+        assert_eq!(connection.next_request(), None);
+        let reader = std::thread::spawn(move || {
+            let mut reply = vec![0; limits::CONTROL_WAITING_BYTES_MAX];
+            client.read_exact(&mut reply).map(|()| client)
+        });
+        while connection.wants_to_write() {
+            assert!(connection.flush());
+            std::thread::yield_now();
+        }
+        assert_eq!(connection.next_request().as_deref(), Some(&b"two\n"[..]));
+        assert_eq!(connection.next_request(), None);
+        let client = reader.join().unwrap().unwrap();
+        assert!(connection.read());
+        drop(client);
+        assert!(!connection.read());
+    }
+
+    #[test]
+    fn many_requests_wait_and_a_line_without_an_end_is_refused() {
+        let (mut client, mut connection) = pair();
+        let line = format!("{}\n", "x".repeat(999));
+        client.write_all(line.repeat(80).as_bytes()).unwrap();
+        let mut count = 0;
+        while connection.read() && connection.next_request().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 80);
+        client
+            .write_all(&vec![b'x'; limits::CONTROL_LINE_BYTES_MAX + 1])
+            .unwrap();
+        assert!(!connection.read());
+    }
+
+    #[test]
+    fn a_reply_that_is_cut_off_is_an_end() {
+        for cut in [&b""[..], b"{\"status\": \"a", b"{\"status\": \"\xc3"] {
+            let (client, mut vpid) = UnixStream::pair().unwrap();
+            vpid.write_all(cut).unwrap();
+            drop(vpid);
+            let mut replies = Replies(BufReader::new(client));
+            assert!(matches!(replies.line(), Err(AskError::Ended)), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_system_lacks_for_now_is_a_shortage() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS] {
+            assert!(is_shortage(&errno.into()), "{errno}");
+        }
+        assert!(!is_shortage(&Errno::INVAL.into()));
     }
 }

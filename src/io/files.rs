@@ -365,11 +365,7 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same without syncing the folder: until that is done, a crash may bring the former content
 /// back. An error leaves that in its place too.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .tempfile_in(parent(path))?;
-    write(file.as_file_mut())?;
-    file.as_file().sync_all()?;
+    let file = written_beside(path, write)?;
     if let Err(error) = file.persist(path) {
         if error.error.kind() != io::ErrorKind::IsADirectory {
             return Err(error.error);
@@ -378,6 +374,29 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>)
         error.file.persist(path).map_err(|error| error.error)?;
     }
     Ok(())
+}
+
+/// The same where nothing of that name is. What came there meanwhile stays, and is the error `AlreadyExists`.
+pub fn write_whole_new(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = written_beside(path, write)?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A synced temporary file in the folder of that path.
+fn written_beside(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .tempfile_in(parent(path))?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// What names begin with that a crash has left over from [`write_whole`].

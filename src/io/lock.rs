@@ -150,7 +150,10 @@ fn open(folder: BorrowedFd<'_>, name: &str) -> Result<Option<(File, bool)>, Lock
     };
     let stat = fs::fstat(&file)?;
     let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    if !is_file || stat.st_uid != rustix::process::geteuid().as_raw() {
+    let us = rustix::process::geteuid();
+    // Root meets that of the user whose folder it is, whom it must not be taken from.
+    let is_owners = us.is_root() && stat.st_uid == fs::fstat(folder)?.st_uid;
+    if !is_file || (stat.st_uid != us.as_raw() && !is_owners) {
         return Ok(None);
     }
     Ok(Some((file, stat.st_mode & 0o077 == 0)))
@@ -184,6 +187,22 @@ mod tests {
         drop(lock);
         assert!(!is_held(root.path()));
         Lock::of_state(root.path()).unwrap();
+    }
+
+    /// Where this runs as root.
+    #[test]
+    fn root_meets_the_lock_of_the_user_whose_folder_it_is() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let _held = Lock::of_state(root.path()).unwrap();
+        for path in [root.path(), &root.path().join(STATE_LOCK)] {
+            std::os::unix::fs::chown(path, Some(65_534), None).unwrap();
+        }
+        let held = Lock::of_state(root.path()).unwrap_err();
+        assert!(matches!(held, LockError::Held(Some(_))), "{held:?}");
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits::{NOTICES_WAITING_MAX, STATUS_BYTES_MAX};
+use crate::protocol::cut::cut;
 
 /// How a service manager learns of this process, and what it expects of it.
 #[derive(Debug, Default)]
@@ -161,11 +162,7 @@ fn status_line(status: &str) -> String {
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let mut end = line.len().min(STATUS_BYTES_MAX);
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    line.truncate(end);
+    line.truncate(cut(&line, STATUS_BYTES_MAX).len());
     line
 }
 

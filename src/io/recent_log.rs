@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use log::Level;
 
 use crate::limits::{STATUS_PROBLEM_BYTES_MAX, STATUS_PROBLEMS_MAX};
+use crate::protocol::cut::cut;
 use crate::protocol::observable::{Log, Problem};
 
 static RECENT: Mutex<Recent> = Mutex::new(Recent::new());
@@ -33,7 +34,7 @@ impl Recent {
             true => self.errors += 1,
             false => self.warnings += 1,
         }
-        let text = cut(text);
+        let text = marked(text);
         let known = self
             .last
             .iter()
@@ -74,13 +75,10 @@ pub fn recent() -> Log {
     }
 }
 
-fn cut(text: &str) -> String {
-    let mut end = text.len().min(STATUS_PROBLEM_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    match end < text.len() {
-        true => format!("{}...", &text[..end]),
+fn marked(text: &str) -> String {
+    let start = cut(text, STATUS_PROBLEM_BYTES_MAX);
+    match start.len() < text.len() {
+        true => format!("{start}..."),
         false => text.to_owned(),
     }
 }

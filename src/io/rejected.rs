@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 use super::files::Folder;
 use super::private;
 use crate::limits;
+use crate::protocol::cut::cut;
+
+/// So much of a name is kept, behind when it came.
+const NAME_BYTES_MAX: usize = 180;
 
 pub struct Rejected {
     dir: PathBuf,
@@ -46,9 +50,7 @@ impl Rejected {
         stamp: u64,
         reason: &str,
     ) -> io::Result<PathBuf> {
-        let is_end = |at: &usize| name.is_char_boundary(*at);
-        let end = (0..=name.len().min(180)).rev().find(is_end);
-        let short = &name[..end.unwrap_or_default()];
+        let short = cut(name, NAME_BYTES_MAX);
         let target = self.dir.join(format!("{stamp:020}-{short}"));
         folder.move_out(name, &target)?;
         // Identities and calls are in it, which no other user may read.

@@ -227,7 +227,7 @@ const _: () = assert!(
         + 1_024) as u64
         <= STORE_FILE_BYTES_MAX
 );
-/// The widest range of addresses that a command or a script may ban has so many bits in common.
+/// The widest range of addresses that a command, a script or the shell may ban has so many bits in common.
 pub const ADDRESS_BAN_BITS_MIN: u8 = 16;
 /// A player who wrote `!who` gets no other list before this time.
 pub const WHO_AGAIN_MS: u64 = 10_000;
@@ -248,6 +248,9 @@ const _: () =
     assert!("kickid 2147483647 ".len() + KICK_REASON_BYTES_MAX <= super::CONSOLE_BARE_BYTES_MAX);
 /// One line of chat to players; the engine carries up to 255 bytes with what is around it.
 pub const CHAT_BYTES_MAX: usize = 220;
+/// What is to be said to players of whom vpid does not know yet whether they are on, and for how long it waits.
+pub const UNSAID_MAX: usize = 100;
+pub const UNSAID_MS: u64 = 90_000;
 
 // Whether chat can be relied on.
 
@@ -415,6 +418,9 @@ pub const MESSAGE_CHARS_MAX: usize = 400;
 
 /// Longest id of an entry.
 pub const QUEUE_ID_BYTES_MAX: usize = 100;
+/// Entries that a running vpid lists, as JSON.
+pub const QUEUE_LIST_BYTES_MAX: usize = 3 << 20;
+const _: () = assert!(QUEUE_LIST_BYTES_MAX + 1_024 < super::CONTROL_WAITING_BYTES_MAX);
 /// Files that are read of the queue when no vpid runs, and the largest of them.
 pub const QUEUE_FILES_MAX: usize = 100_000;
 pub const QUEUE_FILE_BYTES_MAX: u64 = 1 << 20;

@@ -78,6 +78,11 @@ impl fmt::Display for Member {
 }
 
 impl Member {
+    /// Whether an archive has room for its name.
+    pub fn fits(&self) -> bool {
+        tar::fits(&self.to_string())
+    }
+
     /// None: it is no name of a member.
     pub fn parse(name: &str) -> Option<Self> {
         let (kind, path) = name.split_once('/')?;

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+use super::cut::cut;
+use crate::limits::ERROR_DETAIL_BYTES_MAX;
+
 /// Why a call was not done. `reason` is the stable word that scripts may compare (upstream's
 /// exception names where it has one: `ValueError`, `KeyError`, `PermissionError`,
 /// `OperationalError`, `IntegrityError`); `detail` is for the person who reads the console.
@@ -24,12 +27,8 @@ impl CallError {
     /// A failure with its explanation; long explanations are cut at a character boundary.
     pub fn new(reason: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let mut detail: String = detail.into();
-        if detail.len() > crate::limits::ERROR_DETAIL_BYTES_MAX {
-            let mut end = crate::limits::ERROR_DETAIL_BYTES_MAX;
-            while !detail.is_char_boundary(end) {
-                end -= 1;
-            }
-            detail.truncate(end);
+        if detail.len() > ERROR_DETAIL_BYTES_MAX {
+            detail.truncate(cut(&detail, ERROR_DETAIL_BYTES_MAX).len());
         }
         Self {
             reason: reason.into(),

@@ -11,6 +11,7 @@
 mod tests;
 
 use crate::limits::{CONSOLE_BARE_BYTES_MAX, CONSOLE_LINE_BYTES_MAX, SAY_BYTES_MAX};
+use crate::protocol::cut::cut;
 use crate::protocol::script_line::ScriptLine;
 
 /// Ends what was cut.
@@ -121,13 +122,10 @@ pub fn plain(text: &str, bytes_max: usize) -> String {
     if shown.len() <= bytes_max {
         return shown;
     }
-    let Some(mut end) = bytes_max.checked_sub(CUT.len()) else {
-        return String::new();
-    };
-    while !shown.is_char_boundary(end) {
-        end -= 1;
+    match bytes_max.checked_sub(CUT.len()) {
+        Some(room) => format!("{}{CUT}", cut(&shown, room).trim_end_matches(' ')),
+        None => String::new(),
     }
-    format!("{}{CUT}", shown[..end].trim_end_matches(' '))
 }
 
 fn fitting(line: String) -> Result<String, Unfit> {

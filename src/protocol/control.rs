@@ -129,7 +129,7 @@ pub enum ScriptRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "lowercase")]
 pub enum QueueRequest {
-    /// Answered by `{"queue": [entry, ...]}`, the oldest first.
+    /// Answered by `{"queue": [entry, ...], "more": count}`, the oldest first; `more` are left out.
     List,
     /// Answered by `{"entry": entry}`.
     Show {

@@ -174,6 +174,15 @@ fn parse_stem(stem: &str) -> Option<Name<'_>> {
     is_host(host).then_some(Name { host, kind })
 }
 
+/// Hosts that vpid's own commands play on a server that serves any; those of the bench may have a number behind it.
+pub const CALL_HOST: &str = "vpid_call";
+pub const BENCH_HOST: &str = "vpid_bench";
+
+/// Whether one of these commands is this host, and no game.
+pub fn is_of_a_command(host: &str) -> bool {
+    host == CALL_HOST || host.starts_with(BENCH_HOST)
+}
+
 /// A name of a host that the stock server would serve: its client makes them of `a-z 0-9 _`, and
 /// forks of whatever they like. An empty one is possible too: a hostname of nothing but
 /// punctuation.

@@ -32,8 +32,8 @@ pub struct RequestNumber(pub u64);
 pub enum FromScript {
     /// It is loaded.
     Ready(Contents),
-    /// It could not be loaded, with the traceback.
-    Failed(String),
+    /// It could not be loaded: the traceback, and the error as one sentence with file and line, where there is one.
+    Failed(String, Option<String>),
     /// So many more events and calls are finished.
     Ack(usize),
     /// Whether the event that it judged goes on to other scripts and to the game.
@@ -240,10 +240,18 @@ fn one(word: &str, rest: Value) -> Option<FromScript> {
                 .collect();
             FromScript::Ready(contents)
         }
-        "failed" => FromScript::Failed(text(rest)?),
+        "failed" => failed(read(rest)?)?,
         "unloaded" => FromScript::Unloaded,
         _ => return None,
     })
+}
+
+fn failed(mut texts: Vec<String>) -> Option<FromScript> {
+    let sentence = (texts.len() == 2).then(|| texts.pop()).flatten();
+    match (texts.pop(), texts.is_empty()) {
+        (Some(trace), true) => Some(FromScript::Failed(trace, sentence)),
+        _ => None,
+    }
 }
 
 /// Whether a hook or a function can have this name.
@@ -362,10 +370,13 @@ mod tests {
             ["ask", 4, "say", {"text": "hi"}, 0], ["ask", 5, "players", null, null],
             ["stats", 4, null, [["hook", "OnTimer", 0.5, 0.25, [[3, 9]]]]],
             ["wait", 6, "players", null, null], ["log", 3, "t"], ["register", "g"], ["unregister", "g"], ["failed", "why"],
-            ["unloaded"], ["ran", "hook", "OnTimer", null, 0.25, null]
+            ["unloaded"], ["ran", "hook", "OnTimer", null, 0.25, null], ["failed", "trace", "a.py, line 3: no"]
         ]);
         let read = parse(line.to_string().as_bytes()).unwrap();
-        assert_eq!(read.len(), 15);
+        assert_eq!(read.len(), 16);
+        assert_eq!(read[12], FromScript::Failed("why".into(), None));
+        let sentence = Some("a.py, line 3: no".into());
+        assert_eq!(read[15], FromScript::Failed("trace".into(), sentence));
         let say = Request {
             number: RequestNumber(4),
             what: "say".into(),
@@ -406,6 +417,8 @@ mod tests {
             r#"[["stats",null,null,[["dance","a",0,0,[]]]]]"#,
             r#"[["stats",null,null,[["hook","a",0,0,[[-1,1]]]]]]"#,
             r#"[["ran","dance","a",null,0,null]]"#,
+            r#"[["failed"]]"#,
+            r#"[["failed","a","b","c"]]"#,
         ] {
             assert!(parse(line.as_bytes()).is_err(), "{line}");
         }

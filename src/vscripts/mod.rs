@@ -33,6 +33,11 @@ pub fn includes_vpi(script: &[u8]) -> bool {
     squirrel::includes(script, "vpi")
 }
 
+/// Whether a stock script, or one made from it, sends an identity with its calls.
+pub fn sends_identity(script: &[u8]) -> bool {
+    squirrel::has_word(script, "Identity")
+}
+
 /// The `vpi.nut` to install for an owner's key.
 pub fn vpi_with(key: &str) -> String {
     VPI.replacen(KEY_PLACEHOLDER, key, 1)

@@ -238,6 +238,13 @@ fn what_is_there_is_kept_and_a_running_vpid_or_a_file_in_the_way_is_refused() {
         "{problem}"
     );
     done(&vpid, &["backup", text(&file), "--force"]);
+    let state = vpid.path("state/new.tar");
+    for own in [vpid.config_path(), vpid.path("vpid.db"), state] {
+        let before = fs::read(&own).ok();
+        let problem = refused(&vpid, &["backup", text(&own), "--force"]);
+        assert!(problem.contains("belongs to vpid itself"), "{problem}");
+        assert_eq!(fs::read(&own).ok(), before);
+    }
     let problem = refused(&vpid, &["restore", text(&file)]);
     assert!(
         problem.contains("a vpid runs on") && problem.contains("stop it first"),
@@ -410,6 +417,36 @@ fn a_folder_of_scripts_around_all_that_vpid_has_puts_no_secret_into_a_backup() {
 }
 
 #[test]
+fn a_backup_among_the_scripts_has_no_other_backup_and_a_restore_does_not_replace_it() {
+    let vpid = Vpid::new();
+    let page = vpid.path("page.html");
+    let lines = format!(
+        "dir = '{}'\n[status_page]\nfile = '{}'",
+        vpid.path("").display(),
+        page.display()
+    );
+    let mut vpid = vpid.with_numbers().scripts_line(&lines).started();
+    vpid.stop();
+    fs::write(&page, "a page").unwrap();
+    let (old, file) = (vpid.path("old.tar"), vpid.path("backup.tar"));
+    done(&vpid, &["backup", text(&old), "--with-secrets"]);
+    fs::write(&file, "not a backup yet").unwrap();
+    let report = done(&vpid, &["backup", text(&file), "--force"]);
+    let sentence = "old.tar: it is a backup of vpid";
+    assert!(report.contains(sentence), "{report}");
+    let bytes = fs::read(&file).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+    for name in ["scripts/old.tar", "scripts/backup.tar", "scripts/page.html"] {
+        assert!(!has(name), "{name}");
+    }
+    done(&vpid, &["restore", text(&file)]);
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    // What the restore has put aside is no script, either.
+    let report = done(&vpid, &["backup", text(&file), "--force"]);
+    assert!(report.contains("a restore put it aside"), "{report}");
+}
+
+#[test]
 fn a_full_disk_leaves_no_half_of_a_backup_and_changes_nothing_at_a_restore() {
     let mut vpid = Vpid::new().with_numbers().started();
     let file = vpid.path("backup.tar");
@@ -515,10 +552,36 @@ fn the_configuration_comes_without_its_secrets_and_a_new_machine_gets_it_first()
         .unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(
-        said(&output).contains("vyhub.api_key: must be text"),
+        said(&output).contains("vyhub.api_key: is empty, as a backup without secrets leaves it"),
         "{}",
         said(&output)
     );
+}
+
+#[test]
+fn a_second_restore_names_the_secrets_that_nobody_has_put_back() {
+    let mut vpid = Vpid::new().signed().started();
+    let file = vpid.path("backup.tar");
+    done(&vpid, &["backup", text(&file)]);
+    vpid.stop();
+    let place = vpid.path("elsewhere.toml");
+    let restore = || {
+        let mut restore = program();
+        restore
+            .arg("restore")
+            .arg(&file)
+            .arg("--config")
+            .arg(&place);
+        let output = restore.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    restore();
+    let report = restore();
+    for part in ["Put back: ", ": server.key\n", ": server.legacy_secret\n"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    assert!(!report.contains("can be started now"), "{report}");
 }
 
 #[test]

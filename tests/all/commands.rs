@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::support::{Vpid, program, wait_until};
+use crate::support::{Vpid, program, wait_for, wait_until};
 
 const COMMANDS: [&str; 22] = [
     "run",
@@ -253,6 +253,8 @@ fn call_and_bench_say_so_when_no_vpid_runs() {
         assert_eq!(output.status.code(), Some(1));
         let said = err(&output);
         assert!(said.contains("no vpid runs on"), "{arguments:?}: {said}");
+        let advice = "if one runs with another `state_dir`, restart it";
+        assert!(said.contains(advice), "{arguments:?}: {said}");
     }
 }
 
@@ -333,10 +335,13 @@ fn serves_with(config: &Path) {
     let mut call = program();
     call.args(["call", "VPI_Ping", "--timeout", "20", "--config"])
         .arg(config);
-    let output = call.output();
+    // It says so when vpid has not started yet.
+    let output = wait_for("vpid runs", || {
+        let output = call.output().expect("vpid can be run");
+        (!err(&output).contains("no vpid runs")).then_some(output)
+    });
     daemon.kill().unwrap();
     daemon.wait().unwrap();
-    let output = output.unwrap();
     assert_eq!(out(&output).trim(), "\"pong\"", "{}", err(&output));
 }
 
@@ -565,6 +570,18 @@ fn init_makes_the_folder_of_the_configuration_and_closes_it() {
         "{}",
         err(&output)
     );
+}
+
+#[test]
+fn a_state_folder_that_is_a_file_is_named_by_run() {
+    let vpid = Vpid::new();
+    fs::write(vpid.path("state"), "").unwrap();
+    let output = vpid.command(&["run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = err(&output);
+    for part in ["/state is not a folder; remove it", "(VPID_STATE_DIR)"] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 #[test]

@@ -344,8 +344,13 @@ fn a_ban_is_added_once_changed_and_lifted_but_never_deleted() {
     shell.done(&["ban", "add", "[U:1:7]", "--reason", "x"]);
     assert_eq!(
         shell.done(&["ban", "remove", "[U:1:7]"]),
-        "[U:1:7]: 1 bans are lifted.\n"
+        "[U:1:7]: 1 ban is lifted.\n"
     );
+}
+
+#[test]
+fn a_ban_without_a_reason_a_time_or_an_id_is_refused_with_a_sentence() {
+    let shell = shell();
     let long = "x".repeat(301);
     for (wrong, code, part) in [
         (&["ban", "add", "[U:1:7]"][..], 2, "--reason is missing"),
@@ -353,6 +358,16 @@ fn a_ban_is_added_once_changed_and_lifted_but_never_deleted() {
             &["ban", "add", "[U:1:7]", "--reason", ""],
             1,
             "the reason is empty",
+        ),
+        (
+            &["ban", "add", "[U:1:7]", "--reason", " "],
+            1,
+            "the reason is empty",
+        ),
+        (
+            &["ban", "add", "[U:1:7]", "--reason", "x", "--for", "9999w"],
+            2,
+            "a hundred years",
         ),
         (
             &["ban", "add", "[U:1:7]", "--reason", &long],
@@ -369,6 +384,7 @@ fn a_ban_is_added_once_changed_and_lifted_but_never_deleted() {
         (&["ban", "edit", "0123abcd"], 2, "write what to change"),
     ] {
         let (got, said) = shell.refused(wrong);
+        let said = said.replace('\n', " ");
         assert!(got == code && said.contains(part), "{wrong:?}: {said}");
     }
 }
@@ -412,6 +428,50 @@ fn an_address_or_a_range_is_banned_and_found_by_what_it_has_in_common() {
     );
     let (code, said) = shell.refused(&["ban", "add", "203.0.113.777", "--reason", "x"]);
     assert!(code == 2 && said.contains("is no address"), "{said}");
+}
+
+#[test]
+fn an_address_that_no_command_may_ban_is_not_banned_from_the_shell_either() {
+    let shell = shell();
+    for (range, part) in [
+        ("0.0.0.0/0", "the widest range that can be banned is /16"),
+        ("203.0.0.0/8", "the widest range that can be banned is /16"),
+        ("203.0.0.0/15", "the widest range that can be banned is /16"),
+        ("127.0.0.1", "of the server itself"),
+        ("10.0.0.1", "of private networks"),
+        ("100.64.1.1", "providers share"),
+        ("169.254.1.1", "of Steam's relays"),
+    ] {
+        let (code, said) = shell.refused(&["ban", "add", range, "--reason", "x"]);
+        let said = said.replace('\n', " ");
+        assert!(code == 2 && said.contains(part), "{range}: {said}");
+    }
+    let all = shell.json(&["ban", "list", "--addresses", "--all"]);
+    assert_eq!(all["bans"], json!([]));
+    shell.done(&["ban", "add", "203.0.0.0/16", "--reason", "x"]);
+}
+
+#[test]
+fn a_list_of_bans_says_that_addresses_are_banned_too() {
+    let shell = shell();
+    assert_eq!(shell.done(&["ban", "list"]), "No ban.\n");
+    shell.done(&["ban", "add", "203.0.113.0/24", "--reason", "bots"]);
+    let one = "1 ban of an address is in force, too: --addresses shows it.\n";
+    assert_eq!(shell.done(&["ban", "list"]), format!("No ban.\n{one}"));
+    shell.done(&["ban", "add", "[U:1:7]", "--reason", "aimbot"]);
+    shell.done(&["ban", "add", "198.51.100.7", "--reason", "bots"]);
+    let said = shell.done(&["ban", "list"]);
+    let two = "2 bans of addresses are in force, too: --addresses shows them.\n";
+    assert!(said.contains("aimbot") && said.ends_with(two), "{said}");
+    for other in [
+        &["ban", "list", "[U:1:7]"][..],
+        &["ban", "list", "--addresses"],
+    ] {
+        let said = shell.done(other);
+        assert!(!said.contains("in force, too"), "{said}");
+    }
+    shell.done(&["ban", "remove", "203.0.113.0/24"]);
+    assert!(shell.done(&["ban", "list"]).ends_with(one));
 }
 
 #[test]
@@ -547,6 +607,7 @@ fn options_of_a_server_and_playtime_of_a_player_are_shown() {
     );
     let (code, said) = shell.refused(&["server", "edit", "Duels", "--set", "a=1"]);
     assert!(code == 1 && said.contains("there are Duels 1"), "{said}");
+    refuses_wrong_options(&shell);
 
     let steam = 76_561_197_960_265_728_i64 + 7;
     for (day, ms) in [("2026-11-29", 60_000), ("2026-11-30", 7_200_000)] {
@@ -561,6 +622,27 @@ fn options_of_a_server_and_playtime_of_a_player_are_shown() {
     );
     let text = shell.done(&["playtime", "show", "[U:1:7]", "--limit", "1"]);
     assert!(text.contains("2 h") && text.contains("1 more"), "{text}");
+}
+
+/// On the server `Duels 1`.
+fn refuses_wrong_options(shell: &Shell) {
+    let edit = ["server", "edit", "Duels 1"];
+    for (option, part) in [
+        ("res_slots=two", "res_slots must be a whole number"),
+        ("res_slots=-1", "res_slots must be a whole number"),
+        ("res_slots_hide=yes", "res_slots_hide must be true or false"),
+    ] {
+        let (code, said) = shell.refused(&[&edit[..], &["--set", option]].concat());
+        let said = said.replace('\n', " ");
+        assert!(code == 2 && said.contains(part), "{option}: {said}");
+    }
+    let (code, said) = shell.refused(&[&edit[..], &["--unset", "motto"]].concat());
+    assert!(code == 1 && said.contains("motto was not set"), "{said}");
+    let both = [&edit[..], &["--set", "res_slots=3", "--unset", "motto"]].concat();
+    let said = shell.done(&both);
+    assert!(said.starts_with("motto was not set.\n"), "{said}");
+    let server = &shell.json(&["server", "list"])["servers"][0];
+    assert_eq!(server["options"]["res_slots"], 3);
 }
 
 #[test]

@@ -317,7 +317,7 @@ fn an_export_goes_only_where_a_file_can_be() {
     // A link is followed, and stays one.
     std::fs::write(path("folder/old.jsonl"), "old").expect("a file");
     std::os::unix::fs::symlink("folder/old.jsonl", path("link")).expect("a link");
-    shell.done(&["export", &text("link")]);
+    shell.done(&["export", &text("link"), "--force"]);
     assert!(path("link").is_symlink());
     let written = std::fs::read_to_string(path("folder/old.jsonl")).expect("a file");
     assert!(written.contains("\"records\":"), "{written}");
@@ -339,6 +339,52 @@ fn an_export_goes_only_where_a_file_can_be() {
     shell.done(&["export", &text("pipe")]);
     let read = reads.join().expect("a reader").expect("text");
     assert_eq!(read.lines().count(), written.lines().count());
+}
+
+#[test]
+fn an_export_writes_over_a_file_only_by_force_and_never_over_one_of_vpid() {
+    let shell = Shell::new(Vpid::new());
+    settled(&shell);
+    let path = |name: &str| shell.vpid.path(name);
+    let text = |name: &str| path(name).display().to_string();
+    std::fs::write(path("notes"), "mine").expect("a file");
+    let (code, said) = shell.refused(&["export", &text("notes")]);
+    let said = said.replace('\n', " ");
+    assert!(
+        code == 1 && said.contains("exists already") && said.contains("--force"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(path("notes")).unwrap(), "mine");
+    shell.done(&["export", &text("notes"), "--force"]);
+    let written = std::fs::read_to_string(path("notes")).unwrap();
+    assert!(written.contains("\"records\":"), "{written}");
+    std::fs::create_dir_all(path("state")).expect("a folder");
+    std::os::unix::fs::symlink("vpid.db", path("link")).expect("a link");
+    let config = std::fs::read(path("vpid.toml")).expect("the configuration");
+    for name in [
+        "vpid.toml",
+        "vpid.db",
+        "vpid.db-wal",
+        "link",
+        "scriptdata/../vpid.db",
+        "state/export.jsonl",
+        "scriptdata/export.jsonl",
+    ] {
+        let file = text(name);
+        for force in [&["--force"][..], &[]] {
+            let arguments = [&["export", file.as_str()][..], force].concat();
+            let (code, said) = shell.refused(&arguments);
+            let said = said.replace('\n', " ");
+            assert!(
+                code == 1 && said.contains("belongs to vpid itself"),
+                "{name}: {said}"
+            );
+        }
+    }
+    assert_eq!(std::fs::read(path("vpid.toml")).unwrap(), config);
+    assert!(!path("state/export.jsonl").exists());
+    assert!(!path("scriptdata/export.jsonl").exists());
+    assert_eq!(shell.json(&["admin", "list"])["users"][0]["name"], "Boss");
 }
 
 #[test]
@@ -479,10 +525,10 @@ mod mariadb {
         );
         assert_eq!(shell.json(&["ban", "list", "203.0.113.3"])["more"], 0);
         let said = shell.done(&["group", "remove", "M\u{f6}ds"]);
-        assert!(said.contains("1 memberships"), "{said}");
+        assert!(said.contains("1 membership is ended"), "{said}");
         assert_eq!(
             shell.done(&["ban", "remove", "b\u{f6}b"]),
-            "B\u{f6}b [U:1:7]: 1 bans are lifted.\n"
+            "B\u{f6}b [U:1:7]: 1 ban is lifted.\n"
         );
         shell.done(&["user", "remove", "[U:1:7]"]);
     }

@@ -108,3 +108,15 @@ fn all_manual_pages_are_written_at_once() {
         assert_eq!(String::from_utf8_lossy(&printed.stdout), written, "{name}");
     }
 }
+
+#[test]
+fn man_takes_the_words_that_help_takes() {
+    let man = |words: &[&str]| program().arg("man").args(words).output().unwrap();
+    let page = man(&["queue"]);
+    let below = man(&["queue", "show"]);
+    assert_eq!(below.status.code(), Some(0));
+    assert_eq!(below.stdout, page.stdout);
+    for wrong in [&["queue", "nonsense"][..], &["run", "now"], &["nonsense"]] {
+        assert_eq!(man(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}

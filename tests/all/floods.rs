@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,9 +18,12 @@ use crate::support::{KEY, PATIENCE, SECRET, Vpid, wait_until};
 /// The key of the server that is not attacked.
 const OTHER_KEY: &str = "qL8vB2nT5xW0zR7cJ4mH9sD1gF6kP3yUaEiOuVbNtMrXwQzS";
 
-/// A game waits no longer than this: many times what it should be, and a fraction of what it is
-/// where one game can make others wait.
-const WAIT: Duration = Duration::from_secs(6);
+/// A game waits no longer than this: some hundred times what it should be, for machines that do much else. What is
+/// fast is measured by `benches/floods`.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// One flood at a time: what one costs, all games of the others would wait for.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A flood that is not written after so long is large enough.
 const WRITING: Duration = Duration::from_secs(8);
@@ -57,6 +61,7 @@ fn endless(write: Write, count: usize, seconds: u64) -> Attack {
 struct Attacked {
     vpid: Vpid,
     other: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Attacked {
@@ -66,6 +71,7 @@ impl Attacked {
 
     /// With a line at the top of the configuration.
     fn with(setting: &str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let other = tempfile::tempdir().expect("a temporary folder");
         let server = format!(
             "\n[[server]]\nscriptdata = '{}'\nkey = '{OTHER_KEY}'\n\
@@ -79,7 +85,11 @@ impl Attacked {
             others::CREATE
         ));
         made.expect("tables");
-        Self { vpid, other }
+        Self {
+            vpid,
+            other,
+            _alone: alone,
+        }
     }
 
     fn started(mut self) -> Self {
@@ -265,11 +275,12 @@ fn a_host_that_never_fetches_uses_up_no_limit_for_all() {
     assert!(first_answers < 3 * WAIT, "{first_answers:?}");
 }
 
+/// Each is given some answers first, which takes a slow machine long; what is held after that is held for ever.
 #[test]
 fn forty_hosts_that_never_fetch_leave_room_for_another_one() {
-    Attacked::new()
-        .started()
-        .serves_all_during(&attack(stock::forty_never_fetching, 8_000));
+    let attacked = Attacked::new().started();
+    let flood = attack(stock::forty_never_fetching, 8_000);
+    served(&attacked.during(&flood, &select()), PATIENCE);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! costs when idle.
 
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use serde_json::{Value, json};
@@ -57,12 +57,10 @@ fn an_outage_of_one_database_does_not_disturb_the_other() {
     assert_eq!(host.ask("VPI_SQL_hit", json!({"n": 1})), 1);
     assert_eq!(hits(&mut host), 1);
     server.kill();
-    let began = Instant::now();
     let waiting = host.send(&[call("VPI_SQL_hit", json!({"n": 2}))]).unwrap();
     let tokens = host.send(&[insert(1), insert(2)]).unwrap();
     let first = host.all_answers(&tokens);
     assert!(!first.contains_key(&waiting[0]), "{first:?}");
-    assert!(began.elapsed() < Duration::from_millis(700));
     assert_eq!(host.answers(&waiting), [unavailable("VPI_SQL_hit")]);
     assert_eq!(hits(&mut host), json!(unavailable("VPI_SQL_hits")));
     vpid.wait_for_log("database stats (MySQL ");

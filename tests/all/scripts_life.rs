@@ -108,7 +108,12 @@ fn a_script_that_cannot_be_loaded_is_told_of_and_the_others_are_loaded() {
     assert_eq!(client.ask("a_syntax.f", Value::Null), 5);
     let (code, said) = vpid.operator(&["load", "b_raise"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("ValueError: not today"), "{said}");
+    assert!(said.contains("line 1: ValueError: not today"), "{said}");
+    vpid.edit_script("a_syntax", "import json\ndef f(:\n");
+    assert_eq!(vpid.operator(&["unload", "a_syntax"]).0, Some(0));
+    let (code, said) = vpid.operator(&["load", "a_syntax"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("a_syntax.py, line 2: "), "{said}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -153,6 +155,27 @@ fn a_new_script_passes_its_tests_and_replaces_nothing() {
     fs::write(&config, text).unwrap();
     succeeds(script(&["new", "fourth", "--config"]).arg(&config));
     assert!(folder.join("fourth.py").exists());
+}
+
+/// Where the tests run as root, as another user.
+#[test]
+fn tests_run_for_who_is_not_root() {
+    let dir = TempDir::new().unwrap();
+    let (file, binary) = (dir.path().join("test_one.py"), dir.path().join("vpid"));
+    let head = "import unittest, game_testing\nclass Tests(unittest.TestCase):\n";
+    fs::write(&file, format!("{head}    def test_one(self): pass\n")).unwrap();
+    // The folder of the one that was built may be closed to others. This process must not hold it open for writing,
+    // since what other tests start would inherit that for a moment.
+    succeeds(Command::new("cp").arg(program().get_program()).arg(&binary));
+    let mut test = Command::new(&binary);
+    test.args(["script", "test"])
+        .arg(&file)
+        .current_dir(dir.path());
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        test.uid(65_534).gid(65_534);
+    }
+    assert!(succeeds(&mut test).contains("Ran 1 test"));
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn polling_serves_as_well_as_watching() {
         assert_eq!(host.answers(&tokens), [json!(1), json!("pong")]);
     }
     // Found by polling, then, and not each by a slow look.
-    assert!(began.elapsed() < 2 * Duration::from_millis(limits::SWEEP_MS));
+    assert!(began.elapsed() < 5 * Duration::from_millis(limits::SWEEP_MS));
     host.restart().unwrap();
     host.ping();
     assert_eq!(vpid.numbers(), (0..10).collect::<Vec<_>>());

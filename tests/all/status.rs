@@ -175,6 +175,16 @@ fn a_session_of_an_earlier_run_stands_for_a_game_that_sleeps() {
 }
 
 #[test]
+fn what_a_command_calls_is_no_sign_of_a_game() {
+    let vpid = Vpid::new().started();
+    let call = vpid.command(&["call", "VPI_Ping"]);
+    assert_eq!(call.status.code(), Some(0));
+    let state = wait_for_state(&vpid, "a call", |it| it["calls"]["of_games"]["ok"] == 1);
+    assert!(state["servers"][0]["seen_s"].is_null(), "{state:#}");
+    assert_eq!(state["servers"][0]["hosts"], json!([]));
+}
+
+#[test]
 fn health_is_a_line_and_an_exit_code() {
     let mut vpid = Vpid::running();
     let (code, text) = status(&vpid, &["--health"]);

@@ -176,12 +176,7 @@ fn a_server_that_starts_reads_its_record_and_tells_how_it_is(keeper: Keeper) {
     assert_eq!(server, expected);
     let log = community.vpid.log();
     let mut rest = &*log;
-    for event in [
-        "vyhub_loading_start",
-        "vyhub_loading_finish",
-        "vyhub_api_ready",
-        "vyhub_ready",
-    ] {
+    for event in [" has replied", ": ready, as server"] {
         let at = rest.find(event).unwrap_or_else(|| panic!("{event}: {log}"));
         rest = &rest[at..];
     }

@@ -102,7 +102,7 @@ fn on_a_full_disk_a_ban_is_refused_in_words_and_nothing_is_lost(keeper: Keeper) 
     };
     let outbox = || fs::read_dir(state.join(outbox)).map_or(0, |files| files.count());
     community.vpid.start();
-    community.vpid.wait_for_log(": vyhub_ready");
+    community.vpid.wait_for_log(": ready, as server");
     let admin = Visitor::new(2, "admin");
     community.member(&admin, &ALL_RIGHTS, None);
     community.joins(&admin);

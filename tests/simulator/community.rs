@@ -191,11 +191,12 @@ impl Community {
                 let Some(banned_ms) = self.banned_ms(*steam) else {
                     continue;
                 };
-                let kicked_ms = disturbed_ms.max(*since_ms) + KICKED_MS;
+                let ready_ms = disturbed_ms.max(engine.lost_ms);
+                let kicked_ms = ready_ms.max(*since_ms) + KICKED_MS;
                 let kicked_ms = kicked_ms.max(banned_ms + KICKED_AT_ONCE_MS);
                 assert!(
                     now_ms < kicked_ms,
-                    "player {userid}, on since {since_ms} ms, is banned since {banned_ms} ms and still on at {now_ms} ms; vpid was disturbed at {disturbed_ms} ms"
+                    "player {userid}, on since {since_ms} ms, is banned since {banned_ms} ms and still on at {now_ms} ms; vpid was disturbed at {ready_ms} ms"
                 );
             }
         }

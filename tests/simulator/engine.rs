@@ -30,6 +30,8 @@ pub struct Engine {
     away_ms: Vec<(u64, u64)>,
     /// Replies of RCON get lost until then, or the commands before them.
     pub rough_until_ms: u64,
+    /// When a command or its reply was lost last.
+    pub lost_ms: u64,
     /// Its console takes commands and does not reply.
     pub hangs: bool,
     map: Option<String>,
@@ -157,6 +159,9 @@ impl Engine {
             return None;
         }
         let trouble = now_ms < self.rough_until_ms && random.chance(30);
+        if trouble {
+            self.lost_ms = now_ms;
+        }
         if trouble && random.chance(50) {
             return Some(Err(Failure::Unclear("it broke off before".into())));
         }

@@ -46,7 +46,7 @@ const LENGTH_MS_MORE: u64 = 35 * MINUTE_MS;
 /// A night in which vpid goes on.
 const NIGHT_MS: u64 = 180 * MINUTE_MS;
 /// How long it may take until what vpid has counted is on disk.
-const SAVED_MS: u64 = 62_000;
+pub const SAVED_MS: u64 = 62_000;
 /// How long vpid goes on when all have left.
 const EMPTY_MS: u64 = 2 * MINUTE_MS;
 /// How long what is bought lasts, in seconds.

@@ -139,6 +139,21 @@ const FAILED: &[(&str, u64, &str)] = &[
         "by `status`, all were connected for one minute: playtime after gaps around midnight was not counted",
     ),
     (
+        "seasons",
+        287,
+        "a player left in the moment in which playtime was counted, and what came after the last sign was dropped",
+    ),
+    (
+        "seasons",
+        344,
+        "a row of `status` between two counts settled nothing when another sign had followed it, so a crash lost more",
+    ),
+    (
+        "seasons",
+        734,
+        "`status` broke off and was requested again a minute later, while a banned player was waiting to be confirmed",
+    ),
+    (
         "everything_at_once",
         5468019657200880730,
         "the end came while the playtime of an hour was on its way",

@@ -20,7 +20,7 @@ use crate::disk::{Disk, Folder, Moment};
 use crate::engine::Engine;
 use crate::python::Faults;
 use crate::random::Random;
-use crate::season::Season;
+use crate::season::{self, Season};
 use crate::vyhub::{Api, SERVER, Weather, server_name};
 use crate::workloads::{Fault, Workload};
 use crate::{signed, stock};
@@ -454,7 +454,8 @@ impl World {
             }
             Fault::DiskFull(ms_max) => {
                 let until_ms = now_ms + random.below(ms_max);
-                if now_ms >= self.out.disk.full_until_ms {
+                // In a shorter time between, not all was written.
+                if now_ms >= self.out.disk.full_until_ms + season::SAVED_MS {
                     self.out.disk.full_since_ms = now_ms;
                 }
                 self.out.disk.full_until_ms = until_ms;

@@ -214,6 +214,16 @@ fn databases(config: &Config, report: &mut Report<'_>) {
         let preparation = sql::Preparation::of(config, number, 0);
         let label = format!("database {}", database.name);
         let label = label.trim_end();
+        if let Engine::Sqlite(sqlite) = &database.engine
+            && sqlite.path.is_dir()
+        {
+            let shown = sqlite.path.display();
+            report.bad(
+                format!("{label}: {shown} is a folder, and not a file of a database"),
+                "write the path of a file",
+            );
+            continue;
+        }
         for finding in sql::check(database, &preparation) {
             match finding {
                 Finding::Good(text) => report.ok(format!("{label}: {text}")),

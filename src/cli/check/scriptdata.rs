@@ -38,6 +38,7 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
             );
         }
     };
+    name(folder, report);
     rights(folder, &metadata, report);
     watch(config, folder, report);
     folders::free_space("scriptdata", folder, report);
@@ -54,6 +55,27 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
     path_lengths(config, folder, &contents.served, report);
     contents.report(folder, daemon, report);
     overlooked(config, folder, report);
+}
+
+/// Game modes write into a folder below it.
+pub(super) fn is_called_so(folder: &Path) -> bool {
+    folder.iter().any(|part| part == "scriptdata")
+}
+
+/// The game writes nowhere else.
+fn name(folder: &Path, report: &mut Report<'_>) {
+    if is_called_so(folder) {
+        return;
+    }
+    let below = folder.join("scriptdata");
+    let advice = match below.is_dir() {
+        true => format!("; write scriptdata = '{}'", below.display()),
+        false => String::new(),
+    };
+    report.warn(format!(
+        "scriptdata: {} is not called scriptdata; the game writes into tf/scriptdata{advice}",
+        folder.display()
+    ));
 }
 
 /// The engine writes no file whose whole path is too long, and its script gets no error.

@@ -4,22 +4,23 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Report;
+use super::{Report, scriptdata};
 use crate::cli::shadow;
-use crate::config::{Config, Secret, Server, file};
+use crate::config::{Config, Legacy, Secret, Server, file};
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
+use crate::vscripts::squirrel::{self, Returned};
 use crate::vscripts::{self, Installed};
 
 /// `config_option` is what `vpid init` needs to find this configuration again.
 pub(super) fn check(config: &Config, config_option: &str, report: &mut Report<'_>) {
-    let mut seen: Vec<(PathBuf, Option<&Secret>)> = Vec::new();
+    let mut seen: Vec<(PathBuf, Option<&Secret>, Option<&Legacy>)> = Vec::new();
     for server in &config.servers {
         let folder = server.installed_scripts();
         if server.key.is_some() {
             report.ok(format!("key: there is one for {}", served(server)));
         }
-        let key = server.key.as_ref();
-        if seen.contains(&(folder.clone(), key)) {
+        let (key, legacy) = (server.key.as_ref(), server.legacy.as_ref());
+        if seen.contains(&(folder.clone(), key, legacy)) {
             continue;
         }
         let shown = folder.display();
@@ -33,7 +34,7 @@ pub(super) fn check(config: &Config, config_option: &str, report: &mut Report<'_
             Some(key) => found.fit(key, report),
             None => found.are_not_ours(report),
         }
-        seen.push((folder, key));
+        seen.push((folder, key, legacy));
     }
 }
 
@@ -68,10 +69,7 @@ impl Scripts<'_> {
                 };
                 return report.bad(
                     format!("scripts: {what} {}", self.folder.display()),
-                    format!(
-                        "{}; if they are elsewhere, set vscripts in the configuration",
-                        self.remedy
-                    ),
+                    self.remedy_for_missing(),
                 );
             }
             Err(error) => {
@@ -81,23 +79,29 @@ impl Scripts<'_> {
                 );
             }
         };
-        match Installed::of(&script) {
-            Installed::Foreign if self.server.legacy.is_some() => report.warn(format!(
-                "scripts: {shown} is not vpid's: it does not sign, and is served only with \
-                 legacy_secret; to change: {}",
-                self.remedy
-            )),
-            Installed::Foreign => report.bad(
+        match (Installed::of(&script), &self.server.legacy) {
+            (Installed::Foreign, Some(legacy)) => {
+                report.warn(format!(
+                    "scripts: {shown} is not vpid's: it does not sign, and is served only with \
+                     legacy_secret; to change: {}",
+                    self.remedy
+                ));
+                self.stock(&script, legacy, report);
+            }
+            (Installed::Foreign, None) => report.bad(
                 format!(
                     "scripts: {shown} is not vpid's: it does not sign, and this server has no \
                      legacy_secret"
                 ),
                 format!("{} (it keeps this file as a copy)", self.remedy),
             ),
-            Installed::Ours {
-                version,
-                key: installed,
-            } => {
+            (
+                Installed::Ours {
+                    version,
+                    key: installed,
+                },
+                _,
+            ) => {
                 let good = self.key(key, &installed, report);
                 let good = self.version(&version, &script, &installed, report) && good;
                 let good = self.mapspawn(report) && good;
@@ -237,17 +241,76 @@ impl Scripts<'_> {
         }
     }
 
-    /// A server for stock scripts has no use for ours.
+    /// Beside a folder of another name, they are surely elsewhere.
+    fn remedy_for_missing(&self) -> String {
+        let scriptdata = &self.server.scriptdata;
+        match self.server.vscripts.is_some() || scriptdata::is_called_so(scriptdata) {
+            true => format!(
+                "{}; if they are elsewhere, set vscripts in the configuration",
+                self.remedy
+            ),
+            false => {
+                "correct scriptdata in the configuration: the scripts are looked for beside it; if \
+                      they are elsewhere, set vscripts"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// A server without a key serves stock scripts, and has no use for ours.
     fn are_not_ours(&self, report: &mut Report<'_>) {
-        let ours = read(&self.path).is_ok_and(|text| Installed::of(&text) != Installed::Foreign);
-        if ours {
-            report.bad(
+        // Without one, it is not known where the stock script lies: game modes have it in a folder below.
+        let Ok(script) = read(&self.path) else {
+            return;
+        };
+        match (Installed::of(&script), &self.server.legacy) {
+            (Installed::Foreign, Some(legacy)) => self.stock(&script, legacy, report),
+            (Installed::Foreign, None) => {}
+            (Installed::Ours { .. }, _) => report.bad(
                 format!(
                     "scripts: {} is vpid's own, which signs, and this server has no key",
                     self.path.display()
                 ),
                 format!("{} says which line to add", self.remedy),
+            ),
+        }
+    }
+
+    /// A stock script must have the secret of its server, and send an identity where one is required.
+    fn stock(&self, script: &[u8], legacy: &Legacy, report: &mut Report<'_>) {
+        let shown = self.path.display();
+        let good = match squirrel::returned_text(script, "GetSecret") {
+            Returned::Text { text, .. } if text == legacy.secret.as_bytes() => true,
+            Returned::Text { line, .. } | Returned::Empty { line } => {
+                report.bad(
+                    format!(
+                        "scripts: GetSecret in {shown} returns another secret than legacy_secret in \
+                         the configuration"
+                    ),
+                    format!(
+                        "write the same text into both: line {line} there, and legacy_secret; then \
+                         restart the map"
+                    ),
+                );
+                false
+            }
+            Returned::Nothing => {
+                report.warn(format!(
+                    "scripts: the secret in {shown} cannot be read; see that its GetSecret returns \
+                     legacy_secret of the configuration"
+                ));
+                false
+            }
+        };
+        if legacy.identity_required && !vscripts::sends_identity(script) {
+            return report.bad(
+                format!("scripts: {shown} sends no identity with its calls, so vpid rejects them"),
+                "install a vpi.nut that sends one; or, to accept calls from everyone who can write into the \
+                 game's folder (docs/security.md), set legacy_identity = \"optional\"",
             );
+        }
+        if good {
+            report.ok(format!("scripts: {shown} has legacy_secret"));
         }
     }
 }

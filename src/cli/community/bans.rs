@@ -1,14 +1,16 @@
 //! `vpid community ban` and `warning`.
 
 use super::options::{LIMIT, SKIP};
-use super::{Call, Stop, maybe_moment, moment, on_database, yes_no};
+use super::{Call, Stop, counted_are, maybe_moment, moment, on_database, yes_no};
 use crate::cli::command::{Action, Command, JSON, Kind, Opt, option, switch, text};
 use crate::cli::table::{printable, span};
+use crate::core::community::orders::{Unbannable, bannable};
 use crate::core::community::short_id as short;
 use crate::io::community::admin::{
-    AddressBan, AdminError, Ban, BanEdit, BanFilter, BanFound, Issuer, NewBan, Terms, is_id,
-    steam_id,
+    AddressBan, AdminError, Ban, BanEdit, BanFilter, BanFound, Issuer, NewBan, Terms, Window,
+    is_id, steam_id,
 };
+use crate::limits::ADDRESS_BAN_BITS_MIN;
 use crate::protocol::address_range::{AddressRange, RangeError};
 
 const REASON: Opt = option("--reason", "TEXT", Kind::Text, "why");
@@ -155,6 +157,26 @@ pub fn list(call: &mut Call<'_>) -> Result<(), Stop> {
             ]
         });
     }
+    of_players(call, all, window)?;
+    match call.words.is_empty() && !call.options.has("--json") {
+        true => hint_at_addresses(call),
+        false => Ok(()),
+    }
+}
+
+/// A list of those in force must not look as if there were no others.
+fn hint_at_addresses(call: &mut Call<'_>) -> Result<(), Stop> {
+    let none = Window { limit: 0, skip: 0 };
+    match call.admin.address_bans(None, false, none)?.more {
+        0 => Ok(()),
+        1 => call.say("1 ban of an address is in force, too: --addresses shows it."),
+        more => call.say(&format!(
+            "{more} bans of addresses are in force, too: --addresses shows them."
+        )),
+    }
+}
+
+fn of_players(call: &mut Call<'_>, all: bool, window: Window) -> Result<(), Stop> {
     let steam = call.maybe_player(0)?.map(|player| player.steam);
     let listing = call.admin.bans(&BanFilter { steam, all }, window)?;
     let head = [
@@ -217,7 +239,10 @@ pub fn add(call: &mut Call<'_>) -> Result<(), Stop> {
         reason: &reason,
     };
     let (who, id) = match range(&call.words[0])? {
-        Some(range) => (range.to_string(), call.admin.add_address_ban(range, &ban)?),
+        Some(range) => {
+            bannable(range).map_err(|why| refused(range, why))?;
+            (range.to_string(), call.admin.add_address_ban(range, &ban)?)
+        }
         None => {
             let player = call.player(0)?;
             let id = call.admin.add_ban(&player, &ban)?;
@@ -230,6 +255,20 @@ pub fn add(call: &mut Call<'_>) -> Result<(), Stop> {
     };
     let sentence = format!("{who} is banned {how_long}. The ban is {}.", short(id));
     call.made(id, &sentence)
+}
+
+/// By the rule that the commands in chat have.
+fn refused(range: AddressRange, why: Unbannable) -> Stop {
+    Stop::Usage(match why {
+        Unbannable::Wide => format!(
+            "{range} is too wide: the widest range that can be banned is /{ADDRESS_BAN_BITS_MIN}; ban narrower ones"
+        ),
+        Unbannable::Reserved => format!(
+            "{range} cannot be banned: addresses of private networks, of the server itself (127.0.0.1), those that \
+             providers share (100.64.0.0/10) and those of Steam's relays (169.254.0.0/16) are no player's own; ban the \
+             accounts instead"
+        ),
+    })
 }
 
 pub fn edit(call: &mut Call<'_>) -> Result<(), Stop> {
@@ -251,7 +290,8 @@ pub fn remove(call: &mut Call<'_>) -> Result<(), Stop> {
     let word = &call.words[0];
     if let Some(range) = range(word)? {
         let lifted = call.admin.lift_of_range(range)?;
-        return call.say(&format!("{range}: {lifted} bans are lifted."));
+        let lifted = counted_are(lifted, "ban");
+        return call.say(&format!("{range}: {lifted} lifted."));
     }
     // As long as lists show them; a name may look so, too.
     let is_long = steam_id(word).is_none() && is_id(word) && word.len() >= 8;
@@ -268,7 +308,8 @@ pub fn remove(call: &mut Call<'_>) -> Result<(), Stop> {
     }
     let player = call.player(0)?;
     let lifted = call.admin.lift_of_player(&player)?;
-    call.say(&format!("{player}: {lifted} bans are lifted."))
+    let lifted = counted_are(lifted, "ban");
+    call.say(&format!("{player}: {lifted} lifted."))
 }
 
 pub fn warnings(call: &mut Call<'_>) -> Result<(), Stop> {

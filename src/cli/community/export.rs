@@ -4,10 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Call, Stop, on_database};
-use crate::cli::command::{Command, Kind, arg};
+use super::{Call, Stop, counted_are, on_database};
+use crate::cli::command::{Command, Kind, arg, switch};
+use crate::cli::own_files;
 use crate::cli::progress::Progress;
 use crate::cli::table::printable;
+use crate::io::backup::BackupError;
 use crate::io::community::export::{self, ExportError, Exported};
 use crate::io::files;
 
@@ -16,7 +18,8 @@ pub const EXPORT: Command = Command::sub(
     &[arg("FILE", Kind::File)],
     "all of it, as lines of JSON; - is standard output",
     |given| on_database(given, export),
-);
+)
+.options(&[switch("--force", "overwrite FILE")]);
 
 /// Where an export goes to.
 enum Target {
@@ -40,6 +43,7 @@ pub fn export(call: &mut Call<'_>) -> Result<(), Stop> {
         );
         return whole(&exported.map_err(failed)?, "the output");
     }
+    let force = call.options.has("--force");
     let path = match target(&name)? {
         Target::File(path) => path,
         Target::Stream(file) => {
@@ -47,8 +51,13 @@ pub fn export(call: &mut Call<'_>) -> Result<(), Stop> {
             return whole(&exported.map_err(failed)?, &name);
         }
     };
+    own_files::refuse_own(call.config, &path)?;
+    let exists = || BackupError::Exists(PathBuf::from(&name)).to_string();
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(Stop::Failed(exists()));
+    }
     let mut done = Ok(Exported::default());
-    let written = files::write_whole(&path, |file| {
+    let write = |file: &mut File| {
         let mut out = BufWriter::new(file);
         done = export::export(call.admin, &mut out, &mut show);
         // What is not whole does not take the place of an older export.
@@ -56,11 +65,19 @@ pub fn export(call: &mut Call<'_>) -> Result<(), Stop> {
             Ok(_) => out.flush(),
             Err(error) => Err(io::Error::other(error.to_string())),
         }
-    });
+    };
+    let written = match force {
+        true => files::write_whole(&path, write),
+        false => files::write_whole_new(&path, write),
+    };
     drop(progress);
     let exported = done.map_err(failed)?;
-    written.map_err(|error| failed(error.into()))?;
-    call.say(&format!("{} records are in {name}.", exported.records))?;
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Stop::Failed(exists()),
+        _ => failed(error.into()),
+    })?;
+    let records = counted_are(exported.records, "record");
+    call.say(&format!("{records} in {name}."))?;
     whole(&exported, &name)
 }
 
@@ -96,7 +113,7 @@ fn whole(exported: &Exported, name: &str) -> Result<(), Stop> {
         eprintln!("left out: {}", printable(row));
     }
     Err(Stop::Failed(format!(
-        "{} rows are not as vpid writes them, and are missing in {name}; correct or remove them, and export again",
-        exported.skipped
+        "{} not as vpid writes them, and missing in {name}; correct or remove them, and export again",
+        counted_are(exported.skipped, "row")
     )))
 }

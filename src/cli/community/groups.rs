@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::options::{LIMIT, SKIP, YES_NO};
-use super::{Call, Stop, maybe_moment, moment, on_database, yes_no};
+use super::{Call, Stop, counted_are, maybe_moment, moment, on_database, yes_no};
 use crate::cli::command::{Action, Command, JSON, Kind, Opt, option, switch, text};
 use crate::cli::table::{printable, span};
 use crate::core::community::rights::Right;
@@ -234,7 +234,8 @@ pub fn edit(call: &mut Call<'_>) -> Result<(), Stop> {
 pub fn remove(call: &mut Call<'_>) -> Result<(), Stop> {
     let (name, ended) = call.admin.remove_group(&call.words[0])?;
     call.say(&format!(
-        "The group {name:?} is removed, and {ended} memberships are ended."
+        "The group {name:?} is removed, and {} ended.",
+        counted_are(ended, "membership")
     ))
 }
 
@@ -294,5 +295,6 @@ pub fn remove_member(call: &mut Call<'_>) -> Result<(), Stop> {
     let player = call.player(0)?;
     let group = call.words.get(1).map(String::as_str);
     let ended = call.admin.remove_member(&player, group)?;
-    call.say(&format!("{player}: {ended} memberships are ended."))
+    let ended = counted_are(ended, "membership");
+    call.say(&format!("{player}: {ended} ended."))
 }

@@ -225,6 +225,13 @@ fn to_json(record: &impl Serialize) -> Result<Value, Stop> {
     serde_json::to_value(record).map_err(|error| Stop::Failed(error.to_string()))
 }
 
+/// `1 ban is`, `2 bans are`.
+fn counted_are(count: u64, what: &str) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    format!("{} {verb}", table::counted(count, what))
+}
+
 /// A moment, to the minute, in UTC.
 fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()

@@ -4,9 +4,9 @@
 use super::Listing;
 use crate::cli::command::{Kind, Opt, option, switch};
 use crate::cli::given::{Given, Stop};
-use crate::core::community::orders::Length;
+use crate::core::community::orders::{Length, NoLength};
 use crate::io::community::admin::Window;
-use crate::limits::{COMMUNITY_LIST_DEFAULT, COMMUNITY_LIST_MAX};
+use crate::limits::{BAN_S_MAX, COMMUNITY_LIST_DEFAULT, COMMUNITY_LIST_MAX};
 
 pub const YES_NO: Kind = Kind::Words(&["yes", "no"]);
 
@@ -65,12 +65,17 @@ impl<'a> Options<'a> {
         if text.eq_ignore_ascii_case("none") {
             return Ok(Some(None));
         }
-        let wrong = || {
-            Stop::Usage(format!(
-                "{option} must be a time such as 30m, 2h, 7d or 1w, or none, not {text:?}"
-            ))
-        };
-        let length = Length::read(text).ok_or_else(wrong)?;
+        let length = Length::parse(text).map_err(|why| {
+            Stop::Usage(match why {
+                NoLength::NoTime => format!(
+                    "{option} must be a time such as 30m, 2h, 7d or 1w, or none, not {text:?}"
+                ),
+                NoLength::TooLong => format!(
+                    "{option}: {text:?} is too long; a time is at most a hundred years ({}d), and none has no end",
+                    BAN_S_MAX / 86_400
+                ),
+            })
+        })?;
         Ok(Some(length.seconds()))
     }
 

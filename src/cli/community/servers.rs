@@ -7,6 +7,7 @@ use super::options::{LIMIT, SKIP};
 use super::{Call, Stop, on_database};
 use crate::cli::command::{Action, Command, JSON, Kind, option, text};
 use crate::cli::table::{printable, span};
+use crate::core::community::wrong_option;
 
 pub const SERVER: Command = Command {
     name: "server",
@@ -59,7 +60,11 @@ pub fn edit(call: &mut Call<'_>) -> Result<(), Stop> {
             let why = format!("--set must be OPTION=VALUE, such as res_slots=2, not {text:?}");
             return Err(Stop::Usage(why));
         };
-        edit.push((key.to_owned(), Some(value_of(value))));
+        let value = value_of(value);
+        if let Some(wrong) = wrong_option(key, &value) {
+            return Err(Stop::Usage(format!("--set {text:?}: {key} {wrong}")));
+        }
+        edit.push((key.to_owned(), Some(value)));
     }
     for key in call.options.all("--unset") {
         edit.push((key.to_owned(), None));
@@ -69,8 +74,16 @@ pub fn edit(call: &mut Call<'_>) -> Result<(), Stop> {
         return Err(Stop::Usage(why.to_owned()));
     }
     let name = &call.words[0];
-    let options = call.admin.edit_server(name, &edit)?;
-    let shown = Value::Object(options).to_string();
+    let edited = call.admin.edit_server(name, &edit)?;
+    let shown = Value::Object(edited.options);
+    if edited.not_set.len() == edit.len() {
+        let names = edited.not_set.join(", ");
+        let why = format!("{names} was not set; {name} has the options {shown}");
+        return Err(Stop::Failed(why));
+    }
+    for key in &edited.not_set {
+        call.say(&format!("{key} was not set."))?;
+    }
     call.say(&format!("{name} has the options {shown} now."))
 }
 

@@ -13,8 +13,8 @@ use crate::limits::{
     KEY_BYTES_NEW, LOG_SECRET_DIGITS_NEW, SCRIPTS_DEPTH_MAX, SCRIPTS_ENTRIES_MAX, SCRIPTS_LOOK_MS,
     SECRET_BYTES_NEW,
 };
-use crate::vscripts::Installed;
 use crate::vscripts::squirrel::{self, Returned};
+use crate::vscripts::{self, Installed};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ pub(super) fn serve(
             line_of(&config, "legacy_secret ="),
         ),
     }
-    if let Some(script) = script.filter(|_| !squirrel::has_word(&text, "Identity")) {
+    if let Some(script) = script.filter(|_| !vscripts::sends_identity(&text)) {
         report.step(format!(
             "{} sends no identity with its calls. If you accept calls from everyone who can write \
              into the game's folder\n     (docs/security.md), set legacy_identity = \"optional\" \

@@ -81,8 +81,8 @@ fn an_id_is_no_path() {
 
 #[test]
 fn a_list_is_a_table_that_no_name_can_break() {
-    let entries = json!([warning(), ban()]);
-    let text = shown(|out| list(&entries, NOW_S, out));
+    let answer = json!({"queue": [warning(), ban()], "more": 0});
+    let text = shown(|out| list(&answer, NOW_S, out));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines,
@@ -103,10 +103,19 @@ fn a_list_is_a_table_that_no_name_can_break() {
         let entry = json!({"state": state, "next_s": at_s});
         assert_eq!(next(&entry, NOW_S), expected, "{state} {at_s}");
     }
-    let text = shown(|out| list(&json!([]), NOW_S, out));
+    let text = shown(|out| list(&json!({"queue": []}), NOW_S, out));
     assert_eq!(text, "Nothing waits, and nothing was refused.\n");
     // Whatever stands there, or does not.
-    shown(|out| list(&json!([5, {}, {"id": 5, "next_s": "x"}]), NOW_S, out));
+    let strange = json!({"queue": [5, {}, {"id": 5, "next_s": "x"}], "more": "x"});
+    shown(|out| list(&strange, NOW_S, out));
+}
+
+#[test]
+fn a_list_says_how_many_more_there_are() {
+    let answer = json!({"queue": [warning()], "more": 9_000});
+    let text = shown(|out| list(&answer, NOW_S, out));
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.ends_with("\nand 9000 more\n"), "{text}");
 }
 
 #[test]

@@ -376,6 +376,31 @@ mod tests {
         state
     }
 
+    /// The hook is one of the whole process, so that this is a process of its own.
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_says_why() {
+        const PANICS: &str = "VPID_TEST_WATCH_PANICS";
+        if std::env::var_os(PANICS).is_some() {
+            let screen = Screen::open().unwrap();
+            std::mem::forget(screen);
+            panic!("as it was told");
+        }
+        let mut again = std::process::Command::new("sh");
+        let name = std::thread::current().name().map(str::to_owned).unwrap();
+        again.args(["-c", "exec \"$@\" 2>&1", "sh"]);
+        again.arg(std::env::current_exe().unwrap());
+        again.args(["--exact", &name, "--nocapture"]);
+        again.env(PANICS, "1").stdin(std::process::Stdio::null());
+        let output = again.output().unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stdout);
+        let (drawn, rest) = said.split_once("\x1b[?1049h").expect("another screen");
+        assert!(!drawn.contains("as it was told"), "{said:?}");
+        let (before, after) = rest.split_once("\x1b[?1049l").expect("the old one");
+        assert!(!before.contains("as it was told"), "{said:?}");
+        assert!(after.contains("as it was told"), "{said:?}");
+    }
+
     #[test]
     fn the_plot_begins_with_what_vpid_remembers_and_goes_on_by_the_second() {
         let mut state = state();

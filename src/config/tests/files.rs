@@ -32,6 +32,26 @@ fn secrets_stay_out_of_sight() {
 }
 
 #[test]
+fn the_log_is_none_of_vpids_other_files() {
+    let text = |log: &str| {
+        format!(
+            "metrics_file = 'm'\nlog_file = '{log}'\n[database]\n{}",
+            server("")
+        )
+    };
+    good(&text("vpid.log"));
+    for (log, why) in [
+        ("./vpid.db", "is a database, too"),
+        ("state/identities", "is in the state folder"),
+    ] {
+        let expected = format!("vpid.toml:2: log_file: {why}");
+        refused(&text(log), &[], &[&expected]);
+    }
+    let expected = ["vpid.toml:1: metrics_file: is the log_file, too"];
+    refused(&text("m"), &[], &expected);
+}
+
+#[test]
 fn the_page_and_the_metrics_are_two_files() {
     let text = |page: &str| {
         let server = server("");

@@ -157,6 +157,55 @@ fn the_stock_protocol_warns_each_server_once_in_its_own_tone() {
 }
 
 #[test]
+fn paths_that_mean_nothing_here_are_refused() {
+    for (path, expected) in [
+        (
+            "~/serverfiles/tf/scriptdata",
+            "~ is not expanded here: write",
+        ),
+        ("~tf2/tf/scriptdata", "~ is not expanded here: write"),
+        ("~", "~ is not expanded here: write"),
+        (
+            "C:\\tf\\scriptdata",
+            "is a path of Windows; vpid runs on Linux",
+        ),
+        (
+            "c:/tf/scriptdata",
+            "is a path of Windows; vpid runs on Linux",
+        ),
+        ("tf\\scriptdata", "is a path of Windows; vpid runs on Linux"),
+    ] {
+        let text = server("").replace("\"/tf/scriptdata\"", &format!("'{path}'"));
+        let expected = format!("vpid.toml:2: server.scriptdata: {expected}");
+        refused(&text, &[], &[expected.as_str()]);
+    }
+    let variable = [("VPID_STATE_DIR", "~/state")];
+    let expected = ["environment: VPID_STATE_DIR: ~ is not expanded here"];
+    refused(&server(""), &variable, &expected);
+    let text = server("").replace("/tf/scriptdata", "/a~/b:/c/scriptdata");
+    assert_eq!(good(&text).servers.len(), 1);
+}
+
+#[test]
+fn what_a_backup_left_out_is_asked_for() {
+    let text = "[[server]]\nscriptdata = \"/tf/scriptdata\"\nkey = []\nhostname = []\n\
+                [vyhub]\napi_url = 'https://h/v1'\napi_key = 'k'\nproxy = []\n";
+    let left = "is empty, as a backup without secrets leaves it; write the";
+    let (secret, address) = (
+        format!("{left} secret here"),
+        format!("{left} address here"),
+    );
+    let found = parse_with(text, &[]).expect_err("should have been refused");
+    for expected in [
+        format!("vpid.toml:3: server.key: {secret}"),
+        "vpid.toml:4: server.hostname: must be text in quotes, and is a list".to_owned(),
+        format!("vpid.toml:8: vyhub.proxy: {address}"),
+    ] {
+        assert!(found.contains(&expected), "{expected}: {found:#?}");
+    }
+}
+
+#[test]
 fn scripts_are_beside_scriptdata_or_where_the_owner_says() {
     let config = good(&signed(""));
     let usual = Path::new("/tf/scripts/vscripts");

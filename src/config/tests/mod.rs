@@ -227,6 +227,12 @@ fn impossible_servers() {
         &[],
         &["vpid.toml:1: server: is a list of tables: write [[server]]"],
     );
+    // A second one with one bracket would be lost if only one of them was kept.
+    refused(
+        &(server("hostname = \"a\"") + &text),
+        &[],
+        &["vpid.toml:5: server: is a list of tables: write [[server]]"],
+    );
     refused(
         "[[server]]\nscriptdata = \"/a\"",
         &[],

@@ -25,6 +25,7 @@ use crate::jobs::{CallId, Done, IdMap, Job};
 use crate::limits;
 use crate::protocol::call::{Call, CallResult};
 use crate::protocol::call_error::CallError;
+use crate::protocol::cut::cut;
 use crate::protocol::response_text::{Decoder, push_text, push_value};
 use crate::protocol::stock::call_file::{self, Span};
 use crate::protocol::stock::response_file;
@@ -878,13 +879,6 @@ fn note_end(
     cx.out.ended.push(ended);
 }
 
-/// So much of a function's name that the error fits beside the longest secret.
-fn shortened(function: &str) -> &str {
-    let end = function.len().min(limits::OVERSIZE_NAME_BYTES_MAX);
-    let end = (0..=end).rev().find(|at| function.is_char_boundary(*at));
-    &function[..end.unwrap_or_default()]
-}
-
 /// The encoded answer; one that can never fit into a file becomes an error.
 fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) -> String {
     let error_text = |error: CallError| {
@@ -899,11 +893,9 @@ fn encode(token: &str, function: &str, outcome: Outcome, secret_bytes: usize) ->
     }
     let error = CallError::word("Response size exceeds maximum");
     let mut text = String::new();
-    push_text(
-        &mut text,
-        &error.to_answer(shortened(function)),
-        Decoder::Stock,
-    );
+    // It fits beside the longest secret.
+    let function = cut(function, limits::OVERSIZE_NAME_BYTES_MAX);
+    push_text(&mut text, &error.to_answer(function), Decoder::Stock);
     text
 }
 

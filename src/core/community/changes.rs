@@ -9,6 +9,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::commands::Order;
@@ -1062,10 +1063,7 @@ impl Changes {
         cx: &mut Cx<'_>,
     ) -> Result<Value, QueueError> {
         Ok(match request {
-            QueueRequest::List => {
-                let entries: Vec<Value> = cx.outbox.all().map(|entry| json!(entry)).collect();
-                json!({ "queue": entries })
-            }
+            QueueRequest::List => listed(cx.outbox.all(), limits::QUEUE_LIST_BYTES_MAX),
             QueueRequest::Show { id } => {
                 let id = number(id)?;
                 let entry = cx.outbox.get(id);
@@ -1201,6 +1199,25 @@ fn retried(count: usize, last_ms: u64, cx: &mut Cx<'_>) -> Value {
     json!({ "ok": count, "wait_s": (last_ms - cx.now.mono_ms).div_ceil(1_000) })
 }
 
+/// The first entries, as many as fit, and how many more there are.
+fn listed(entries: impl Iterator<Item = impl Serialize>, bytes_max: usize) -> Value {
+    let (mut first, mut bytes, mut more) = (Vec::new(), 0, 0);
+    for entry in entries {
+        if more > 0 {
+            more += 1;
+            continue;
+        }
+        let entry = json!(entry);
+        // With a comma.
+        bytes += entry.to_string().len() + 1;
+        match bytes <= bytes_max {
+            true => first.push(entry),
+            false => more = 1,
+        }
+    }
+    json!({ "queue": first, "more": more })
+}
+
 fn number(id: &str) -> Result<EntryId, QueueError> {
     id.parse().map_err(|_| QueueError::NoNumber(id.to_owned()))
 }
@@ -1210,4 +1227,23 @@ fn is_addition(id: EntryId, cx: &Cx<'_>) -> bool {
     let entry = cx.outbox.get(id);
     let is_playtime = entry.is_some_and(|it| it.change.series() == Series::Playtime);
     is_playtime && cx.backend.keeper.knows_additions()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_has_its_first_entries_and_the_number_of_the_others() {
+        // 5 bytes each.
+        let entries = ["aa", "bb", "cc", "d"];
+        let all = json!({ "queue": entries, "more": 0 });
+        assert_eq!(listed(entries.iter(), 100), all);
+        assert_eq!(listed(entries.iter(), 19), all);
+        let some = json!({ "queue": ["aa", "bb"], "more": 2 });
+        assert_eq!(listed(entries.iter(), 14), some);
+        assert_eq!(listed(entries.iter(), 10), some);
+        let none = json!({ "queue": [], "more": 4 });
+        assert_eq!(listed(entries.iter(), 4), none);
+    }
 }

@@ -32,6 +32,7 @@ mod targets;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unsaid;
 mod warnings;
 mod words;
 
@@ -64,10 +65,12 @@ use bans::lists::Lists;
 use commands::{Call, Chat, Order, Player};
 use directory::Directory;
 use records::Records;
+use unsaid::Unsaid;
 use words::{Problem, Words};
 
 pub use functions::not_of_it;
 pub use orders::{FUNCTIONS, VyhubCall, parse_call};
+pub use slots::wrong_option;
 pub use words::short_id;
 
 /// The backend's answer to a request.
@@ -255,6 +258,7 @@ struct Cx<'a> {
     lists: &'a mut Lists,
     addresses: &'a mut AddressLists,
     outbox: &'a mut Outbox,
+    unsaid: &'a mut Unsaid,
     messages: &'a mut VecDeque<Message>,
 }
 
@@ -308,10 +312,11 @@ impl Cx<'_> {
 
     /// Says something to a player on the server where it was ordered, or wherever they play now.
     fn say(&mut self, server: Option<ServerId>, steam: SteamId, text: &str) {
-        if let Some((server, userid)) = self.find(server, steam) {
-            self.servers
-                .say(server, Some(userid), text, Place::Chat, self.out);
-        }
+        let Some((server, userid)) = self.find(server, steam) else {
+            return self.say_later(server, steam, text);
+        };
+        self.servers
+            .say(server, Some(userid), text, Place::Chat, self.out);
     }
 
     /// Says something to the player who has written a command.
@@ -336,10 +341,10 @@ impl Cx<'_> {
         self.out.send(message::Message::Hook { server, name, data });
     }
 
-    /// Reports to the log and to scripts how far things are.
-    fn life_cycle(&mut self, server: ServerId, name: &str, data: Value) {
-        log::info!(server:% = self.label(server); "{}: {name}", self.label(server));
-        self.hook(server, name, data);
+    /// Reports to scripts that the state folder is read, or was.
+    fn loading(&mut self, server: ServerId, name: &str) {
+        log::debug!(server:% = self.label(server); "{}: {name}", self.label(server));
+        self.hook(server, name, json!({}));
     }
 
     fn label(&self, server: ServerId) -> &str {
@@ -387,6 +392,7 @@ pub struct Community {
     lists: Lists,
     addresses: AddressLists,
     outbox: Outbox,
+    unsaid: Unsaid,
     messages: VecDeque<Message>,
     subjects: Subjects,
     timer_ms: Option<u64>,
@@ -413,6 +419,7 @@ impl Community {
             lists: Lists::restore(found.bans),
             addresses: AddressLists::default(),
             outbox,
+            unsaid: Unsaid::default(),
             messages: VecDeque::new(),
             subjects: Subjects::default(),
             timer_ms: None,
@@ -421,7 +428,7 @@ impl Community {
         let (subjects, mut inner) = community.open(cx);
         let servers: Vec<ServerId> = inner.records.all().iter().map(|it| it.server).collect();
         for server in &servers {
-            inner.life_cycle(*server, "vyhub_loading_start", json!({}));
+            inner.loading(*server, "vyhub_loading_start");
         }
         for (name, why) in unreadable {
             let [folder, ..] = keeper.folders();
@@ -437,7 +444,7 @@ impl Community {
             log::info!("{open} changes of an earlier run wait to be sent to {keeper}");
         }
         for server in servers {
-            inner.life_cycle(server, "vyhub_loading_finish", json!({}));
+            inner.loading(server, "vyhub_loading_finish");
         }
         community.advance(cx);
         Some(community)
@@ -455,6 +462,7 @@ impl Community {
             lists: &mut self.lists,
             addresses: &mut self.addresses,
             outbox: &mut self.outbox,
+            unsaid: &mut self.unsaid,
             messages: &mut self.messages,
         };
         (&mut self.subjects, context)
@@ -571,6 +579,7 @@ impl Community {
     /// sets the timer for what comes next.
     pub fn advance(&mut self, cx: &mut Context<'_>) {
         let (subjects, mut inner) = self.open(cx);
+        inner.say_unsaid();
         loop {
             while let Some(message) = inner.messages.pop_front() {
                 subjects.on_message(&message, &mut inner);

@@ -128,25 +128,32 @@ pub enum Length {
 
 impl Length {
     /// Reads `30` and `30m` (minutes), `2h`, `7d`, `1w`, and `permanent`.
+    pub fn read(word: &str) -> Option<Self> {
+        Self::parse(word).ok()
+    }
+
+    /// The same, with what is wrong.
     ///
     /// Zero is none: VyHub would not take it for a permanent ban, and the one who wrote it might.
-    pub fn read(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Result<Self, NoLength> {
         let word = word.to_ascii_lowercase();
         if ["permanent", "perm", "forever"].contains(&word.as_str()) {
-            return Some(Self::Permanent);
+            return Ok(Self::Permanent);
         }
         let units = [("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
         let with_unit = units
             .iter()
             .find_map(|(unit, seconds)| Some((word.strip_suffix(unit)?, *seconds)));
         let (number, unit_s) = with_unit.unwrap_or((&word, 60));
-        if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NoLength::NoTime);
         }
-        let seconds = number.parse::<u64>().ok()?.checked_mul(unit_s)?;
-        (1..=limits::BAN_S_MAX)
-            .contains(&seconds)
-            .then_some(Self::Seconds(seconds))
+        let number = number.parse::<u64>().map_err(|_| NoLength::TooLong)?;
+        match number.checked_mul(unit_s) {
+            Some(0) => Err(NoLength::NoTime),
+            Some(seconds) if seconds <= limits::BAN_S_MAX => Ok(Self::Seconds(seconds)),
+            _ => Err(NoLength::TooLong),
+        }
     }
 
     /// `None`: permanent.
@@ -155,6 +162,34 @@ impl Length {
             Self::Permanent => None,
             Self::Seconds(seconds) => Some(seconds),
         }
+    }
+}
+
+/// Why a word is no length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoLength {
+    NoTime,
+    /// More than [`limits::BAN_S_MAX`].
+    TooLong,
+}
+
+/// Why nobody may ban a range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unbannable {
+    /// It has fewer bits in common than [`limits::ADDRESS_BAN_BITS_MIN`].
+    Wide,
+    /// See [`AddressRange::touches_reserved`].
+    Reserved,
+}
+
+/// Whether this range may be banned: by a command in chat, a call of a script, or from the shell.
+pub fn bannable(range: AddressRange) -> Result<(), Unbannable> {
+    if range.prefix_bits() < limits::ADDRESS_BAN_BITS_MIN {
+        return Err(Unbannable::Wide);
+    }
+    match range.touches_reserved() {
+        true => Err(Unbannable::Reserved),
+        false => Ok(()),
     }
 }
 
@@ -375,6 +410,41 @@ fn reason(args: &Map<String, Value>) -> Result<String, CallError> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_length_that_is_too_long_is_told_from_what_is_none() {
+        for (word, expected) in [
+            ("7d", Ok(Length::Seconds(604_800))),
+            ("36500d", Ok(Length::Seconds(limits::BAN_S_MAX))),
+            ("36501d", Err(NoLength::TooLong)),
+            ("99999999w", Err(NoLength::TooLong)),
+            ("99999999999999999999", Err(NoLength::TooLong)),
+            ("0", Err(NoLength::NoTime)),
+            ("0w", Err(NoLength::NoTime)),
+            ("d", Err(NoLength::NoTime)),
+            ("", Err(NoLength::NoTime)),
+            ("-7d", Err(NoLength::NoTime)),
+            ("7y", Err(NoLength::NoTime)),
+        ] {
+            assert_eq!(Length::parse(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_would_reach_too_many_or_nobody_is_not_banned() {
+        for (range, expected) in [
+            ("203.0.113.7", Ok(())),
+            ("203.0.0.0/16", Ok(())),
+            ("203.0.0.0/15", Err(Unbannable::Wide)),
+            ("0.0.0.0/0", Err(Unbannable::Wide)),
+            ("127.0.0.1", Err(Unbannable::Reserved)),
+            ("10.0.0.1", Err(Unbannable::Reserved)),
+            ("100.64.1.1", Err(Unbannable::Reserved)),
+            ("169.254.1.1", Err(Unbannable::Reserved)),
+        ] {
+            assert_eq!(bannable(range.parse().unwrap()), expected, "{range}");
+        }
+    }
 
     #[test]
     fn a_call_names_an_address_a_range_or_the_player_who_comes_from_it() {

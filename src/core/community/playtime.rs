@@ -104,6 +104,11 @@ fn is_short((from_ms, to_ms): (u64, u64)) -> bool {
     to_ms.saturating_sub(from_ms) <= limits::ROSTER_LIVE_MS
 }
 
+fn is_on(server: ServerId, steam: SteamId, cx: &Cx<'_>) -> bool {
+    let game = cx.servers.get(server);
+    game.is_some_and(|game| game.roster.by_steam(steam).is_some())
+}
+
 /// Those of one bundle.
 #[derive(Default)]
 struct Counters {
@@ -326,9 +331,7 @@ impl Playtimes {
             .keys()
             .filter(|steam| !present.contains_key(steam));
         for steam in Vec::from_iter(gone.copied()) {
-            if let Some(mut watch) = self.watched.remove(&steam) {
-                self.close(steam, &mut watch, 0, cx);
-            }
+            self.ended(steam, cx);
         }
         for (steam, (_, server, bundle, sign_ms, userid)) in present {
             let fresh = Watch {
@@ -342,24 +345,31 @@ impl Playtimes {
             if was_suspended {
                 watch = fresh;
             }
-            let (from_ms, gap_before) = (watch.since_ms, watch.gap);
+            let from_ms = watch.since_ms;
             watch.since_ms = from_ms.max(sign_ms);
-            let time = from_ms..watch.since_ms;
-            let is_gap = time.end - time.start > limits::PLAYTIME_QUIET_MS;
-            if is_gap {
-                watch.gap = Some((time.start, time.end));
-            }
+            self.count_until(steam, &mut watch, from_ms, cx);
             self.watched.insert(steam, watch);
-            let of = (steam, bundle);
-            if !is_gap {
-                self.count(of, time.start, time.end, cx);
-            }
-            // One that is followed by another is decided by what is known now.
-            if let Some(gap) = gap_before.filter(|_| is_gap) {
-                self.settle_gap(Some((server, userid)), of, gap, true, cx);
-            }
             if let Some(gap) = watch.gap {
-                self.settle_gap(Some((server, userid)), of, gap, false, cx);
+                self.settle_gap(Some((server, userid)), (steam, bundle), gap, false, cx);
+            }
+        }
+    }
+
+    /// Counts the time from one sign of the server to the last, or keeps it as a gap. A row of `status` in between
+    /// shows what was before it.
+    fn count_until(&mut self, steam: SteamId, watch: &mut Watch, from_ms: u64, cx: &mut Cx<'_>) {
+        let (place, of) = ((watch.server, watch.userid), (steam, watch.bundle));
+        let until_ms = watch.since_ms;
+        let game = cx.servers.get(watch.server);
+        let row_ms = game.and_then(|game| game.roster.row_ms(watch.userid));
+        let row_ms = row_ms.filter(|row_ms| (from_ms..until_ms).contains(row_ms));
+        let row_ms = row_ms.unwrap_or(from_ms);
+        for time in [(from_ms, row_ms), (row_ms, until_ms)] {
+            if time.1 - time.0 <= limits::PLAYTIME_QUIET_MS {
+                self.count(of, time.0, time.1, cx);
+            } else if let Some(gap) = watch.gap.replace(time) {
+                // One that is followed by another is decided by what is known now.
+                self.settle_gap(Some(place), of, gap, true, cx);
             }
         }
     }
@@ -428,26 +438,31 @@ impl Playtimes {
         watch.since_ms = last.1;
     }
 
+    /// The server says that a player has left.
     fn left(&mut self, server: ServerId, person: &Person, cx: &mut Cx<'_>) {
         let Some(steam) = person.steam else { return };
-        let game = cx.servers.get(server);
-        let still_on = game.is_some_and(|game| game.roster.by_steam(steam).is_some());
-        let is_watched = self
-            .watched
-            .get(&steam)
-            .is_some_and(|it| it.server == server);
-        if still_on || !is_watched {
-            return;
+        let watch = self.watched.get(&steam);
+        if watch.is_some_and(|watch| watch.server == server) && !is_on(server, steam, cx) {
+            self.ended(steam, cx);
         }
+    }
+
+    /// A player does not count any more: they have left, or seem to, or are on and left out from now on.
+    fn ended(&mut self, steam: SteamId, cx: &mut Cx<'_>) {
+        let Some(mut watch) = self.watched.remove(&steam) else {
+            return;
+        };
+        if is_on(watch.server, steam, cx) {
+            return self.close(steam, &mut watch, 0, cx);
+        }
+        let game = cx.servers.get(watch.server);
         let sign_ms = game.and_then(|game| game.roster.last_sign_ms());
-        if let Some(mut watch) = self.watched.remove(&steam) {
-            self.close(steam, &mut watch, sign_ms.unwrap_or(0), cx);
-            self.gone.insert(steam, watch);
-            if self.gone.len() > limits::PLAYTIME_GONE_MAX {
-                let oldest = self.gone.iter().min_by_key(|(_, watch)| watch.since_ms);
-                let oldest = oldest.map(|(steam, _)| *steam);
-                oldest.and_then(|steam| self.gone.remove(&steam));
-            }
+        self.close(steam, &mut watch, sign_ms.unwrap_or(0), cx);
+        self.gone.insert(steam, watch);
+        if self.gone.len() > limits::PLAYTIME_GONE_MAX {
+            let oldest = self.gone.iter().min_by_key(|(_, watch)| watch.since_ms);
+            let oldest = oldest.map(|(steam, _)| *steam);
+            oldest.and_then(|steam| self.gone.remove(&steam));
         }
     }
 

@@ -312,7 +312,9 @@ fn fetched(server: ServerId, links: Option<Reply>, cx: &mut Cx<'_>) {
     let ticket = Ticket::Records((server, Step::Stored));
     cx.store(Shelf::Cache, name, Some(Content::Json(text)), Some(ticket));
     if first {
-        cx.life_cycle(server, "vyhub_api_ready", json!({}));
+        let (label, keeper) = (cx.label(server), cx.backend.keeper);
+        log::info!(server:% = label; "{label}: {keeper} has replied");
+        cx.hook(server, "vyhub_api_ready", json!({}));
     }
     make_ready(server, cx);
 }
@@ -338,7 +340,7 @@ fn failed(server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
         };
         let label = cx.label(server);
         log::error!(server:% = label; "{label}: server {id} could not be asked for ({failure}); {rest}");
-        cx.life_cycle(server, "vyhub_api_failed", json!({ "why": failure.why }));
+        cx.hook(server, "vyhub_api_failed", json!({ "why": failure.why }));
     }
     if cached {
         make_ready(server, cx);
@@ -362,6 +364,8 @@ fn make_ready(server: ServerId, cx: &mut Cx<'_>) {
     }
     if first {
         cx.send(Message::BansChanged);
-        cx.life_cycle(server, "vyhub_ready", data);
+        let label = cx.label(server);
+        log::info!(server:% = label; "{label}: ready, as server {} of the bundle {}", data["name"], data["bundle_name"]);
+        cx.hook(server, "vyhub_ready", data);
     }
 }

@@ -182,8 +182,21 @@ impl Slots {
     }
 }
 
+/// What is wrong with the value of an option that vpid itself reads. Other options are the owner's.
+pub fn wrong_option(name: &str, value: &Value) -> Option<&'static str> {
+    match name {
+        "res_slots" if value.as_i64().is_none_or(|slots| slots < 0) => {
+            Some("must be a whole number from 0 on, such as 2")
+        }
+        "res_slots_keep_free" | "res_slots_hide" if !value.is_boolean() => {
+            Some("must be true or false")
+        }
+        _ => None,
+    }
+}
+
 impl Options {
-    /// What is of another kind is as if it were not there.
+    /// What is of another kind is as if it were not there: see [`wrong_option`].
     fn read(extra: &Value) -> Self {
         let is_set = |name: &str| extra.get(name).and_then(Value::as_bool) == Some(true);
         let reserved = extra.get("res_slots").and_then(Value::as_i64);

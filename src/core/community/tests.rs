@@ -5,6 +5,7 @@ mod groups;
 mod local;
 mod rewards;
 mod slots;
+mod unsaid;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -438,7 +439,7 @@ pub(super) fn at(mono_ms: u64) -> Now {
     }
 }
 
-fn see(shared: &mut Shared, status: &str, now: Now) {
+pub(super) fn see(shared: &mut Shared, status: &str, now: Now) {
     let status = server_status::parse(status).unwrap();
     shared
         .servers

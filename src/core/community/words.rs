@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Community;
 use crate::limits;
+use crate::protocol::cut::cut;
 use crate::protocol::template_text::fill;
 use crate::protocol::uuid::Uuid;
 
@@ -217,12 +218,9 @@ fn shorten(text: &str, bytes_max: usize) -> Cow<'_, str> {
         return text.into();
     }
     let room = bytes_max.checked_sub(CUT.len());
-    let mut end = room.unwrap_or(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
     let mark = room.map_or("", |_| CUT);
-    format!("{}{mark}", text[..end].trim_end()).into()
+    let start = cut(text, room.unwrap_or(bytes_max));
+    format!("{}{mark}", start.trim_end()).into()
 }
 
 #[cfg(test)]

@@ -263,6 +263,12 @@ impl Roster {
         in_session.then_some(from_ms)
     }
 
+    /// When `status` showed a player last.
+    pub fn row_ms(&self, userid: i64) -> Option<u64> {
+        let (_, at_ms) = self.people.get(&userid)?.row?;
+        Some(at_ms)
+    }
+
     /// Whether `status` can be waited for: it was answered lately.
     pub fn status_is_live(&self, now: Now) -> bool {
         within(self.status_ms, limits::ROSTER_LIVE_MS, now)

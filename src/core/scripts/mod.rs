@@ -192,7 +192,9 @@ impl Subjects {
                         cx.scripts[id].queue.send(&channel::trace(true));
                     }
                 }
-                FromScript::Failed(why) => self.processes.failed(id, &why, cx),
+                FromScript::Failed(why, sentence) => {
+                    self.processes.failed(id, &why, sentence.as_deref(), cx);
+                }
                 FromScript::Ack(count) => {
                     if !cx.scripts[id].queue.finished(count, cx.now) {
                         return cx.kill(id, "claims to have finished more than it had");

@@ -517,12 +517,12 @@ impl Processes {
     }
 
     /// The script cannot be loaded: its process ends by itself.
-    pub fn failed(&self, id: ScriptId, why: &str, cx: &mut Cx<'_>) {
+    pub fn failed(&self, id: ScriptId, why: &str, sentence: Option<&str>, cx: &mut Cx<'_>) {
         let script = &mut cx.scripts[id];
         script.log(ERROR, &format!("cannot be loaded:\n{why}"), cx.now);
         // The last line of a traceback is the error.
-        let last = why.trim_end().lines().last();
-        let mut problem = last.unwrap_or("no reason is known").trim().to_owned();
+        let sentence = sentence.or(why.trim_end().lines().last());
+        let mut problem = sentence.unwrap_or("no reason is known").trim().to_owned();
         let memory_mb = script.settings.memory_bytes >> 20;
         if memory_mb > 0 && lacks_memory(why) {
             problem += &format!("; {}", memory_advice(&script.name, memory_mb));

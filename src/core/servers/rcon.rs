@@ -36,6 +36,8 @@ pub(super) struct RconState {
     pub(super) pause: Pause,
     /// A `status` is under way.
     pub(super) status_ticket: Option<u64>,
+    /// The last `status` failed: what it was wanted for is still open.
+    status_failed: bool,
     /// When `status` was requested last.
     pub(super) requested_ms: Option<u64>,
     /// When the pauses of all that were requested are over.
@@ -202,6 +204,7 @@ impl GameServer {
             return false;
         }
         rcon.status_ticket = None;
+        rcon.status_failed = done.result.is_err();
         let Ok(text) = &done.result else { return true };
         let Some(status) = server_status::parse(text) else {
             rcon.unreadable(&self.label);
@@ -252,6 +255,7 @@ impl GameServer {
             _ if rcon.map_change.is_some() => requested_ms + limits::STATUS_SOON_MS,
             _ if rcon.unreachable => requested_ms + limits::STATUS_ALONE_MS,
             _ if self.roster.wants_status() => soon_ms,
+            _ if rcon.status_failed => requested_ms + limits::STATUS_ALONE_MS,
             true => requested_ms + limits::STATUS_BESIDE_MS,
             false => requested_ms + limits::STATUS_ALONE_MS,
         };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::core::Effect;
+use crate::core::ids::HostId;
 use crate::protocol::game_report::PlayerReport;
 use crate::protocol::rcon::{Done, Failure};
 use crate::protocol::signed::messages::Place;
@@ -314,6 +315,22 @@ fn what_waits_for_a_map_is_bounded_and_its_end_is_reported() {
     let pushed = world.out.effects.iter();
     let mut pushed = pushed.filter(|effect| matches!(effect, Effect::Pushed { ticket: 0, .. }));
     assert!(pushed.next().is_some());
+}
+
+#[test]
+fn a_status_that_breaks_off_is_requested_again_soon_also_where_others_report() {
+    let mut world = World::new();
+    world.servers.all[0].host = Some(HostId(0));
+    world.after(limits::STATUS_BESIDE_MS);
+    let (ticket, line) = world.sent().pop().unwrap();
+    assert_eq!(line, "status");
+    world.done(ticket, Err(Failure::Unclear("closed".into())));
+    world.after(limits::STATUS_ALONE_MS - 1);
+    assert_eq!(world.lines(), [""; 0]);
+    world.after(1);
+    world.replies_to("status", STATUS);
+    world.after(limits::STATUS_BESIDE_MS - 1);
+    assert_eq!(world.lines(), [""; 0]);
 }
 
 #[test]

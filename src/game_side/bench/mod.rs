@@ -11,6 +11,7 @@ use super::signed::SessionError;
 use super::stock::Game;
 use super::{NoServer, choose, stock_secret};
 use crate::config::{Config, Engine, Sqlite};
+use crate::protocol::names;
 use client::numbered_call;
 pub use client::{Bench, Latency, Progress, Throughput};
 use rusqlite::Connection;
@@ -147,7 +148,7 @@ pub fn run(
     options: &Options,
     progress: Option<Progress>,
 ) -> Result<Report, BenchError> {
-    let (server, free) = choose(config, None, "vpid_bench")?;
+    let (server, free) = choose(config, None, names::BENCH_HOST)?;
     let database = config.default_database().map(|id| &config.databases[id]);
     let table = match (database.map(|database| &database.engine), options.work) {
         (_, Work::Echo) => None,

@@ -134,7 +134,7 @@ impl Figures {
         screen.row("memory of vpid", &memory, "")?;
         screen.row("the demo took", &screen::time(took), "")?;
         screen.good(
-            "All as it should be. Nothing was left behind: vpid has ended, its folder is gone.",
+            "All as it should be. Nothing is left behind: vpid has ended, its folder is gone.",
         )
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{Failure, Outcome};
 
-/// Columns of a name, and of the text beside it.
+/// Columns of a name, and of the text beside it; with a time behind it, these are 80.
 const NAME_WIDTH: usize = 17;
-const TEXT_WIDTH: usize = 64;
+const TEXT_WIDTH: usize = 52;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";

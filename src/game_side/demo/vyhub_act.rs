@@ -261,7 +261,7 @@ impl Scene<'_, '_> {
             return Failure::unexpected(format!("Bob was kicked with the words {reason:?}"));
         }
         self.stage.outcome(
-            "kicked, by what was on disk: server, rights, bans and queue",
+            "kicked, by what was on disk: bans, rights, queue",
             Some(took),
         )
     }

@@ -1,6 +1,7 @@
 //! Writing an archive from beginning to end, and reading one: first as a whole, so that nothing is used of one that is
 //! torn, damaged or made up; then its members.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use crate::limits::{BACKUP_MANIFEST_BYTES_MAX, BACKUP_README_BYTES_MAX};
+use crate::limits::{BACKUP_FILES_MAX, BACKUP_MANIFEST_BYTES_MAX, BACKUP_README_BYTES_MAX};
 use crate::protocol::backup::tar::{self, BLOCK, Head, HeadError};
 use crate::protocol::backup::{Listed, MANIFEST, Manifest, ManifestError, Member, README};
 
@@ -20,6 +21,10 @@ const CHUNK: usize = 128 << 10;
 pub enum WriteError {
     #[error("the name {0:?} is too long for an archive; shorten it")]
     Name(String),
+    #[error("two files of the backup have the name {0:?}; rename one of them")]
+    Twice(String),
+    #[error("there are more than {BACKUP_FILES_MAX} files, and no backup has so many")]
+    TooMany,
     /// It became shorter meanwhile.
     #[error("{0} was changed while it was read; try again")]
     Changed(String),
@@ -32,6 +37,8 @@ pub enum WriteError {
 pub struct Writer<'a, W> {
     out: W,
     manifest: Manifest,
+    /// Of all members.
+    names: HashSet<String>,
     mtime_s: u64,
     /// Set by signals: then it ends.
     interrupted: &'a AtomicBool,
@@ -49,10 +56,13 @@ impl<'a, W: Write> Writer<'a, W> {
         let mut writer = Self {
             out,
             manifest,
+            names: HashSet::new(),
             mtime_s,
             interrupted,
         };
         writer.put(README, readme.len() as u64, mtime_s, &mut readme.as_bytes())?;
+        // Whoever finds it in the folder of scripts, while it is written, knows it by its beginning.
+        writer.out.flush()?;
         Ok(writer)
     }
 
@@ -64,7 +74,14 @@ impl<'a, W: Write> Writer<'a, W> {
         content: &mut dyn Read,
     ) -> Result<(), WriteError> {
         let name = member.to_string();
+        if self.manifest.files.len() >= BACKUP_FILES_MAX {
+            return Err(WriteError::TooMany);
+        }
+        if self.names.contains(&name) {
+            return Err(WriteError::Twice(name));
+        }
         let sha256 = self.put(&name, size, mtime_s, content)?;
+        self.names.insert(name.clone());
         self.manifest.files.push(Listed { name, size, sha256 });
         Ok(())
     }
@@ -123,6 +140,17 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a file begins as an archive of `vpid backup` does: with the head of its readme, as it is written here.
+pub fn begins_as_one(from: &mut impl Read) -> io::Result<bool> {
+    let mut block = [0; BLOCK];
+    match from.read_exact(&mut block) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        read => read?,
+    }
+    let head = Head::decode(&block).ok().flatten();
+    Ok(head.is_some_and(|it| it.name == README && it.encode() == Some(block)))
+}
+
 /// Why a file is no archive that can be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -156,6 +184,8 @@ pub enum Damage {
     NoBackup,
     #[error("its manifest is too large")]
     LargeManifest,
+    #[error("it has more than {BACKUP_FILES_MAX} files")]
+    TooMany,
     #[error("{0:?} is not what its manifest says")]
     Differs(String),
     #[error("there is something behind its end")]
@@ -203,6 +233,10 @@ impl Archive {
             manifest,
             places,
         })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -275,8 +309,8 @@ fn walk(file: &File) -> Result<(Found, Vec<u8>), Damage> {
         let sha256 = content(&mut from, &mut at, &head, &mut io::sink())?;
         let Head { name, size, .. } = head;
         found.push((place, Listed { name, size, sha256 }));
-        if found.len() > crate::limits::BACKUP_FILES_MAX {
-            return Err(Damage::LargeManifest);
+        if found.len() > BACKUP_FILES_MAX {
+            return Err(Damage::TooMany);
         }
     }
 }
@@ -400,6 +434,34 @@ mod tests {
             bytes[at] ^= 2;
             assert!(opened(&bytes).is_err(), "{at}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_there_and_a_file_too_many_are_refused_while_it_is_written() {
+        let go_on = AtomicBool::new(false);
+        let mut writer = Writer::begin(Vec::new(), "", manifest(), 7, &go_on).unwrap();
+        let member = Member::State("begun".into());
+        writer.add(&member, (3, 7), &mut &b"abc"[..]).unwrap();
+        let twice = writer.add(&member, (3, 7), &mut &b"abc"[..]);
+        assert!(matches!(twice, Err(WriteError::Twice(name)) if name == "state/begun"));
+        let listed = writer.manifest.files[0].clone();
+        let files = std::iter::repeat_n(listed, BACKUP_FILES_MAX - 1);
+        writer.manifest.files = files.collect();
+        let mut add = |name: &str| {
+            let member = Member::Script(name.to_owned());
+            writer.add(&member, (0, 7), &mut io::empty())
+        };
+        add("a.py").unwrap();
+        assert!(matches!(add("b.py"), Err(WriteError::TooMany)));
+    }
+
+    #[test]
+    fn an_archive_is_known_by_its_beginning_and_other_files_with_a_readme_are_not() {
+        let bytes = archive();
+        let begins = |mut bytes: &[u8]| begins_as_one(&mut bytes).unwrap();
+        assert!(begins(&bytes) && begins(&bytes[..BLOCK]));
+        assert!(!begins(b"") && !begins(b"README") && !begins(&bytes[..BLOCK - 1]));
+        assert!(!begins(&bytes[2 * BLOCK..]) && !begins(&[0; 2 * BLOCK]));
     }
 
     #[test]

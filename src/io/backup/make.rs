@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::OFlags;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::archive::{WriteError, Writer};
+use super::archive::{self, WriteError, Writer};
 use super::database::{DatabaseError, Snapshot};
 use super::own::Own;
 use super::{FILES, RESTORE_TEMPORARY, TEMPORARY, folders};
@@ -25,7 +25,7 @@ use crate::limits::{
     BACKUP_FILES_MAX, BACKUP_HOLD_PAUSE_MS, BACKUP_HOLDS_MAX, BACKUP_LEFT_OVER_S,
     BACKUP_SCRIPTS_DEPTH_MAX,
 };
-use crate::protocol::backup::{CONFIG, FORMAT, Manifest, Member, is_plain_path};
+use crate::protocol::backup::{CONFIG, FORMAT, Manifest, Member};
 use crate::protocol::control::Request;
 
 /// What a backup is made of.
@@ -94,7 +94,10 @@ pub enum BackupError {
         "the files of {0} could not be fixed within a moment; try again when the machine is less busy"
     )]
     Late(PathBuf),
-    #[error("there are more than {BACKUP_FILES_MAX} files in {0}, and no backup has so many")]
+    #[error(
+        "with those in {0}, there are more than {BACKUP_FILES_MAX} files, and no backup has so many; move some of them \
+         elsewhere"
+    )]
     TooMany(PathBuf),
     #[error(transparent)]
     Version(#[from] VersionError),
@@ -124,7 +127,10 @@ pub fn make(
     {
         return Err(BackupError::Exists(path.to_path_buf()));
     }
-    let moment = Moment::fix(sources)?;
+    let mut moment = Moment::fix(sources)?;
+    if let Output::File { path, .. } = &output {
+        moment.own.add(path);
+    }
     match output {
         Output::Stream(stream) => {
             let around = std::env::temp_dir();
@@ -173,6 +179,7 @@ fn temporary_folder(around: &Path) -> io::Result<TempDir> {
 }
 
 /// What is of one moment.
+#[derive(Default)]
 struct Moment {
     /// Has the second names; none: there is no state folder yet.
     folder: Option<TempDir>,
@@ -180,6 +187,8 @@ struct Moment {
     databases: Vec<(String, Snapshot)>,
     state_version: u32,
     running: bool,
+    /// What is no script, with the file that this backup becomes.
+    own: Own,
     left_out: Vec<String>,
 }
 
@@ -187,12 +196,8 @@ impl Moment {
     fn fix(sources: &Sources) -> Result<Self, BackupError> {
         let state = &sources.state_dir;
         let mut moment = Self {
-            folder: None,
-            files: Vec::new(),
-            databases: Vec::new(),
-            state_version: 0,
-            running: false,
-            left_out: Vec::new(),
+            own: sources.own.clone(),
+            ..Self::default()
         };
         if !state.is_dir() {
             moment.databases = snapshots(sources)?;
@@ -249,14 +254,21 @@ impl Moment {
                 entries => entries.map_err(failed)?,
             };
             for entry in entries {
-                let name = entry.map_err(failed)?.file_name();
-                let name = name.to_string_lossy();
-                if !name.starts_with(files::TEMPORARY) {
-                    self.link_file(&path.join(&*name), &format!("{folder}/{name}"), to)?;
+                let entry = entry.map_err(failed)?;
+                match entry.file_name().into_string() {
+                    Ok(name) if name.starts_with(files::TEMPORARY) => {}
+                    Ok(name) => {
+                        self.link_file(&path.join(&name), &format!("{folder}/{name}"), to)?
+                    }
+                    Err(_) => self.leave_out(&entry.path(), NOT_UTF8),
                 }
             }
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, path: &Path, why: &str) {
+        self.left_out.push(format!("{}: {why}", path.display()));
     }
 
     fn link_file(&mut self, from: &Path, name: &str, to: &Path) -> Result<(), BackupError> {
@@ -265,9 +277,13 @@ impl Moment {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found.map_err(failed)?.is_file(),
         };
-        if !is_file || !is_plain_path(name) {
-            let sentence = format!("{}: it is no file of vpid", from.display());
-            self.left_out.push(sentence);
+        let member = Member::State(name.to_owned());
+        let why = match is_file {
+            true => unfit(&member),
+            false => Some("it is no file of vpid"),
+        };
+        if let Some(why) = why {
+            self.leave_out(from, why);
             return Ok(());
         }
         if self.files.len() >= BACKUP_FILES_MAX {
@@ -282,7 +298,7 @@ impl Moment {
         }
         let about = fs::symlink_metadata(&path).map_err(failed)?;
         self.files.push(Fixed {
-            member: Member::State(name.to_owned()),
+            member,
             path,
             size: about.len(),
             mtime_s: u64::try_from(about.mtime()).unwrap_or(0),
@@ -317,6 +333,10 @@ impl Moment {
     ) -> Result<Done, BackupError> {
         let wrong = |error| match error {
             WriteError::Io(error) => failed(error),
+            WriteError::TooMany => {
+                let folder = sources.scripts.as_ref();
+                BackupError::TooMany(folder.unwrap_or(&sources.state_dir).clone())
+            }
             other => BackupError::Write(other),
         };
         let databases = self.copy_databases(copies, interrupted)?;
@@ -359,7 +379,7 @@ impl Moment {
                 .map_err(|error| error.of(wrong))?;
         }
         if let Some(folder) = &sources.scripts {
-            for (name, path) in scripts(folder, &sources.own, &mut self.left_out)? {
+            for (name, path) in scripts(folder, &self.own, &mut self.left_out)? {
                 let member = Member::Script(name);
                 add(&mut writer, member, &path, opened).map_err(|error| error.of(wrong))?;
             }
@@ -469,8 +489,31 @@ fn remove_left_over(folder: &Path) {
     }
 }
 
-/// Python scripts, by their paths in their folder: no hidden files, such as environments of packages, no links, and
-/// nothing of vpid's own.
+const NOT_UTF8: &str = "its name is not UTF-8; rename it";
+
+/// Why the name of a member cannot be in an archive, as what follows a colon.
+fn unfit(member: &Member) -> Option<&'static str> {
+    if !member.fits() {
+        return Some("its path is too long for an archive; shorten it");
+    }
+    match Member::parse(&member.to_string()) {
+        Some(_) => None,
+        None => Some("its name is not plain; rename it"),
+    }
+}
+
+/// Whether a restore has put aside what was there, under this name (`restore.rs`).
+fn is_aside(name: &str) -> bool {
+    name.starts_with("before-restore-") || name.contains(".before-restore-")
+}
+
+fn is_backup(path: &Path) -> Result<bool, BackupError> {
+    let mut file = opened(path)?;
+    archive::begins_as_one(&mut file).map_err(|error| BackupError::Read(path.to_owned(), error))
+}
+
+/// Python scripts, by their paths in their folder: no hidden files, such as environments of packages, no links,
+/// nothing of vpid's own, and no other backup: each would contain those before it.
 fn scripts(
     folder: &Path,
     own: &Own,
@@ -486,25 +529,35 @@ fn scripts(
         };
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || name == "__pycache__" {
+            let (name, path) = (entry.file_name(), entry.path());
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            if is_hidden || name == "__pycache__" || own.has(&path) {
                 continue;
             }
+            let Ok(name) = name.into_string() else {
+                left_out.push(format!("{}: {NOT_UTF8}", path.display()));
+                continue;
+            };
             let kind = entry.file_type().map_err(failed)?;
-            let (name, path) = (format!("{prefix}{name}"), entry.path());
-            if own.has(&path) {
-                continue;
-            }
-            if kind.is_dir() && depth < BACKUP_SCRIPTS_DEPTH_MAX {
+            let (is_aside, name) = (is_aside(&name), format!("{prefix}{name}"));
+            let why = if is_aside {
+                "a restore put it aside"
+            } else if kind.is_dir() && depth < BACKUP_SCRIPTS_DEPTH_MAX {
                 folders.push((format!("{name}/"), path, depth + 1));
-            } else if kind.is_file() && is_plain_path(&name) {
-                found.push((name, path));
-            } else {
-                left_out.push(format!("{}: it is no plain file", path.display()));
-            }
-            if found.len() > BACKUP_FILES_MAX {
+                continue;
+            } else if !kind.is_file() {
+                "it is no plain file"
+            } else if let Some(why) = unfit(&Member::Script(name.clone())) {
+                why
+            } else if is_backup(&path)? {
+                "it is a backup of vpid"
+            } else if found.len() >= BACKUP_FILES_MAX {
                 return Err(BackupError::TooMany(folder.to_owned()));
-            }
+            } else {
+                found.push((name, path));
+                continue;
+            };
+            left_out.push(format!("{}: {why}", path.display()));
         }
     }
     found.sort();
@@ -513,7 +566,92 @@ fn scripts(
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
+
+    /// The ends of sentences, by the names that they are about.
+    fn whys(left_out: &[String], folder: &Path) -> Vec<String> {
+        let folder = format!("{}/", folder.display());
+        let mut whys: Vec<String> = left_out.iter().map(|it| it.replace(&folder, "")).collect();
+        whys.sort();
+        whys
+    }
+
+    #[test]
+    fn scripts_that_no_archive_can_have_and_other_backups_are_left_out_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
+        let long = format!("{}.py", "l".repeat(98));
+        fs::create_dir(at(b"before-restore-1")).unwrap();
+        let names: [&[u8]; 8] = [
+            b"a.py",
+            b"README",
+            b"caf\xe8.py",
+            b"caf\xe9.py",
+            b"before-restore-1/begun",
+            b"vpid.db.before-restore-1-wal",
+            b"now.tar",
+            long.as_bytes(),
+        ];
+        for name in names {
+            fs::write(at(name), "README").unwrap();
+        }
+        let manifest = Manifest {
+            format: FORMAT,
+            vpid: "0.1.0".into(),
+            created: String::new(),
+            state_version: 1,
+            secrets: true,
+            files: Vec::new(),
+        };
+        let go_on = AtomicBool::new(false);
+        let file = File::create(at(b"old.tar")).unwrap();
+        let writer = Writer::begin(file, "hello\n", manifest, 7, &go_on).unwrap();
+        writer.finish().unwrap();
+        let mut own = Own::default();
+        own.add(&at(b"now.tar"));
+        let mut left_out = Vec::new();
+        let found = scripts(folder.path(), &own, &mut left_out).unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["README", "a.py"]);
+        let expected = [
+            "before-restore-1: a restore put it aside".to_owned(),
+            format!("caf\u{fffd}.py: {NOT_UTF8}"),
+            format!("caf\u{fffd}.py: {NOT_UTF8}"),
+            format!("{long}: its path is too long for an archive; shorten it"),
+            "old.tar: it is a backup of vpid".to_owned(),
+            "vpid.db.before-restore-1-wal: a restore put it aside".to_owned(),
+        ];
+        assert_eq!(whys(&left_out, folder.path()), expected);
+    }
+
+    #[test]
+    fn files_of_the_state_folder_that_no_archive_can_have_are_left_out_and_named() {
+        let (state, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let outbox = state.path().join("outbox");
+        fs::create_dir(&outbox).unwrap();
+        let long = "l".repeat(101);
+        let names: [&[u8]; 4] = [b"7.json", b"caf\xe9", b"a\nb", long.as_bytes()];
+        for name in names {
+            fs::write(outbox.join(OsStr::from_bytes(name)), "").unwrap();
+        }
+        let mut moment = Moment::default();
+        moment.link(state.path(), to.path()).unwrap();
+        let members: Vec<String> = moment
+            .files
+            .iter()
+            .map(|it| it.member.to_string())
+            .collect();
+        assert_eq!(members, ["state/outbox/7.json"]);
+        let expected = [
+            "a\nb: its name is not plain; rename it".to_owned(),
+            format!("caf\u{fffd}: {NOT_UTF8}"),
+            format!("{long}: its path is too long for an archive; shorten it"),
+        ];
+        assert_eq!(whys(&moment.left_out, &outbox), expected);
+    }
 
     #[test]
     fn a_linked_file_of_the_configuration_is_read_and_what_is_no_file_is_refused() {

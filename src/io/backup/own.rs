@@ -17,7 +17,7 @@ pub fn kept() -> impl Iterator<Item = &'static str> {
 }
 
 /// Where they are, links resolved.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Own(Vec<PathBuf>);
 
 impl Own {
@@ -47,7 +47,7 @@ impl Own {
     }
 
     /// By its name, and by what a link of that name leads to.
-    fn add(&mut self, path: &Path) {
+    pub fn add(&mut self, path: &Path) {
         self.0.push(real(path));
         self.0.push(named(path));
     }

@@ -60,12 +60,18 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(archive: &Archive, targets: &Targets<'_>) -> Self {
+        let mut read = Own::default();
+        read.add(archive.path());
         let files = archive.manifest().files.iter();
         let items = files.map(|file| {
             let to = match Member::parse(&file.name) {
                 Some(member) => targets.place(&member),
                 None => Err(NOT_OURS),
             };
+            let to = to.and_then(|to| match read.has(&to) {
+                true => Err(ARCHIVE),
+                false => Ok(to),
+            });
             Item {
                 name: file.name.clone(),
                 size: file.size,
@@ -82,6 +88,7 @@ const NOT_OURS: &str = "this vpid knows no such file";
 const NO_DATABASE: &str = "the configuration has no SQLite database of this name";
 const NO_SCRIPTS: &str = "the configuration has no [scripts] dir";
 const OWN_FILE: &str = "it is where vpid has a file of its own, which is no script";
+const ARCHIVE: &str = "it is where the backup itself is, which is being read";
 pub const HIDDEN: &str = "its name begins with a dot";
 const CONFIG_STAYS: &str = "the configuration that is here stays";
 
@@ -154,8 +161,12 @@ pub struct Restored {
     pub files: usize,
 }
 
-/// Puts a backup back.
-pub fn restore(archive: &Archive, targets: &Targets<'_>) -> Result<Restored, RestoreError> {
+/// Puts a backup back, as it was planned for the same targets.
+pub fn restore(
+    archive: &Archive,
+    plan: &Plan,
+    targets: &Targets<'_>,
+) -> Result<Restored, RestoreError> {
     let manifest = archive.manifest();
     if manifest.state_version > VERSION {
         let by = manifest.vpid.replace(char::is_control, "?");
@@ -168,7 +179,6 @@ pub fn restore(archive: &Archive, targets: &Targets<'_>) -> Result<Restored, Res
         LockError::Held(None) => RestoreError::Held(state.clone()),
         LockError::Io(error) => RestoreError::Write(state.clone(), error),
     })?;
-    let plan = Plan::new(archive, targets);
     let mut staging = Staging::default();
     for (number, item) in plan.items.iter().enumerate() {
         if let (Ok(to), Some(member)) = (&item.to, Member::parse(&item.name)) {
@@ -176,7 +186,7 @@ pub fn restore(archive: &Archive, targets: &Targets<'_>) -> Result<Restored, Res
         }
     }
     let mut swap = Swap::default();
-    match swap.all(&staging, targets, has_state(&plan)) {
+    match swap.all(&staging, targets, has_state(plan)) {
         Ok(()) => Ok(Restored {
             aside: swap.aside,
             files: staging.files.len(),
@@ -587,6 +597,10 @@ mod tests {
 
     const SESSIONS: &str = "signs 3 7\nbegan 7 00000000000000000000000000000001\nnonsense\n";
 
+    fn restored(archive: &Archive, targets: &Targets<'_>) -> Result<Restored, RestoreError> {
+        restore(archive, &Plan::new(archive, targets), targets)
+    }
+
     #[test]
     fn what_must_not_be_done_again_is_added_to_and_changes_are_edited() {
         let folder = tempfile::tempdir().unwrap();
@@ -619,7 +633,7 @@ mod tests {
                 ("scripts/.ssh/keys", b"of another"),
             ],
         );
-        let restored = restore(&archive, &targets(folder.path())).unwrap();
+        let restored = restored(&archive, &targets(folder.path())).unwrap();
         assert_eq!(restored.files, 7);
         let found = all(folder.path());
         let found: Vec<_> = found
@@ -647,6 +661,24 @@ mod tests {
     }
 
     #[test]
+    fn the_archive_that_is_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let scripts = folder.path().join("scripts");
+        fs::create_dir(&scripts).unwrap();
+        let members: [(&str, &[u8]); 2] =
+            [("scripts/backup.tar", b"older"), ("scripts/a.py", b"pass")];
+        let archive = archive(&scripts, VERSION, &members);
+        let path = scripts.join("backup.tar");
+        let before = fs::read(&path).unwrap();
+        let targets = targets(folder.path());
+        let plan = Plan::new(&archive, &targets);
+        assert_eq!(plan.items[0].to, Err(ARCHIVE));
+        assert_eq!(restore(&archive, &plan, &targets).unwrap().files, 1);
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert!(scripts.join("a.py").exists());
+    }
+
+    #[test]
     fn a_change_of_names_that_fails_is_undone_whole() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -671,7 +703,7 @@ mod tests {
             ],
         );
         let before = all(folder.path());
-        let refused = restore(&archive, &targets(folder.path())).unwrap_err();
+        let refused = restored(&archive, &targets(folder.path())).unwrap_err();
         assert!(matches!(refused, RestoreError::Swap(..)), "{refused}");
         assert_eq!(all(folder.path()), before);
         assert!(!at("state/outbox").exists() && !at("state/before-restore-now").exists());
@@ -692,7 +724,7 @@ mod tests {
                 stamp: stamp.into(),
                 ..targets(folder.path())
             };
-            restore(&archive, &targets).unwrap();
+            restored(&archive, &targets).unwrap();
             let read = |name: &str| fs::read_to_string(at(name)).unwrap();
             assert_eq!(read("state/begun"), "older-recordnewer-record");
             assert_eq!(read("state/identities"), identities);
@@ -705,7 +737,7 @@ mod tests {
     fn a_backup_of_a_newer_vpid_and_a_running_one_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let newer = archive(folder.path(), VERSION + 1, &[]);
-        let refused = restore(&newer, &targets(folder.path()))
+        let refused = restored(&newer, &targets(folder.path()))
             .unwrap_err()
             .to_string();
         assert!(
@@ -716,7 +748,7 @@ mod tests {
         let state = folder.path().join("state");
         private::state_folder(&state).unwrap();
         let _lock = Lock::of_state(&state).unwrap();
-        let refused = restore(&archive, &targets(folder.path()))
+        let refused = restored(&archive, &targets(folder.path()))
             .unwrap_err()
             .to_string();
         assert!(refused.contains("stop it first"), "{refused}");

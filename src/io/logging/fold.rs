@@ -18,6 +18,7 @@ use crate::limits::{
     LOG_FOLD_MS_MAX, LOG_FOLD_MS_MIN, LOG_FOLDED_TEXT_BYTES_MAX, LOG_KINDS_MAX, LOG_LIKE_MAX,
     LOG_LIKE_NEWS_MAX, LOG_PLACE_LINES_MAX, LOG_SAME_MAX, LOG_SAME_NEWS_MAX,
 };
+use crate::protocol::cut::cut;
 
 /// A place in the source: file and line.
 pub type Place = (&'static str, u32);
@@ -90,7 +91,10 @@ impl<M: Clone> Fold<M> {
                 && kind.written >= most
             {
                 kind.left_out += 1;
-                kind.last = Some((mark.clone(), cut(text)));
+                kind.last = Some((
+                    mark.clone(),
+                    cut(text, LOG_FOLDED_TEXT_BYTES_MAX).to_owned(),
+                ));
                 return false;
             }
         }
@@ -193,14 +197,6 @@ fn summary(count: u64, seconds: u64, text: &str) -> String {
     format!("{lines} like this in {seconds} s, the last of them: {text}")
 }
 
-fn cut(text: &str) -> String {
-    let mut end = text.len().min(LOG_FOLDED_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use log::Level;
@@ -297,8 +293,6 @@ mod tests {
             fold.admit(("src/c.rs", line), TROUBLE, &letters(line + 1), 5);
             assert!(fold.kinds.len() <= LOG_KINDS_MAX);
         }
-        let long = "\u{e4}".repeat(LOG_FOLDED_TEXT_BYTES_MAX);
-        assert!(cut(&long).len() <= LOG_FOLDED_TEXT_BYTES_MAX);
     }
 
     #[test]

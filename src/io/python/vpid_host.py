@@ -128,7 +128,7 @@ class Host:
             self.script.load()
             self.watch.since = 0
         except BaseException as error:
-            self.post("failed", error_text(error))
+            self.post("failed", error_text(error), where(error, self.script.path))
             self.flush()
             os._exit(1)
         # What is loaded stays, so the collector need not look at it again and again.

@@ -6,6 +6,8 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+use rustix::io::{FdFlags, fcntl_setfd};
+
 use super::interpreters::sources_of;
 use super::{MODULES, TESTING};
 
@@ -43,8 +45,10 @@ pub enum Runner {
 /// Runs the tests of these files and folders, and waits. They print by themselves.
 pub fn run_tests(python: &Path, runner: Runner, paths: &[PathBuf]) -> io::Result<ExitStatus> {
     let sources = sources_of(MODULES.iter().chain([&TESTING]))?;
-    // Ours, so that the tests keep their standard input for a debugger.
-    let file = format!("/proc/{}/fd/{}", std::process::id(), sources.as_raw_fd());
+    // The interpreter inherits it, since what vpid itself holds is closed to all but root; so the tests keep their
+    // standard input for a debugger.
+    fcntl_setfd(&sources, FdFlags::empty())?;
+    let file = format!("/proc/self/fd/{}", sources.as_raw_fd());
     let runner = match runner {
         Runner::Unittest => "unittest",
         Runner::Pytest => "pytest",

@@ -92,6 +92,11 @@ pub fn padding(size: u64) -> usize {
     (BLOCK - (size % BLOCK as u64) as usize) % BLOCK
 }
 
+/// Whether a head has room for the name.
+pub fn fits(name: &str) -> bool {
+    split(name).is_some()
+}
+
 fn split(name: &str) -> Option<(&str, &str)> {
     if name.len() <= NAME.len() {
         return Some(("", name));
@@ -171,6 +176,9 @@ mod tests {
         let name = "b".repeat(101);
         assert_eq!(head(&name, 0).encode(), None);
         assert_eq!(head(&format!("{}/b", "a".repeat(156)), 0).encode(), None);
+        assert!(fits(&long) && fits(&"b".repeat(100)) && !fits(&name));
+        // Short enough in all, but no slash is where the halves fit.
+        assert!(!fits(&format!("scripts/{}.py", "b".repeat(98))));
         assert_eq!((padding(0), padding(1), padding(512)), (0, 511, 0));
     }
 

@@ -17,6 +17,8 @@ const LOG_SECRET: &str = "4071985";
 const MAP: &str = "cp_badlands";
 /// Where a text is shown, by the engine's number.
 const CHAT: i64 = 3;
+/// What vpid logs when a server and its bundle are known.
+const READY: &str = ": ready, as server";
 
 /// What admins may in these stories.
 pub const ALL_RIGHTS: [(&str, bool); 5] = [
@@ -234,9 +236,9 @@ impl Community {
     /// Starts it and waits until it is ready by what it knew, or by VyHub.
     #[track_caller]
     pub fn start_away(&mut self) {
-        let before = self.vpid.log().matches(": vyhub_ready").count();
+        let before = self.vpid.log().matches(READY).count();
         self.vpid.start();
-        self.vpid.wait_for_logs(": vyhub_ready", before + 1);
+        self.vpid.wait_for_logs(READY, before + 1);
     }
 
     fn bans_are_kept(&self) -> bool {

@@ -36,6 +36,16 @@ impl Place {
         place
     }
 
+    /// A server with a key that serves this folder.
+    fn signed_in(folder: &str) -> Self {
+        let place = Self::new("");
+        std::fs::create_dir(place.path(folder)).unwrap();
+        let key = "key-0123456789abcdefghijABCDEFGHIJ";
+        let text = format!("[[server]]\nscriptdata = '{folder}'\nkey = '{key}'\n");
+        place.write("vpid.toml", text.as_bytes());
+        place
+    }
+
     fn path(&self, at: &str) -> PathBuf {
         self.root.path().join(at)
     }
@@ -171,12 +181,30 @@ fn folders_that_cannot_work() {
     place.is_bad(&["state is not a folder — remove it"]);
     let place = Place::new("[database]\npath = \"no/where.db\"");
     place.is_bad(&["where.db: "]);
+    let place = Place::new("[database]\npath = \"folder\"");
+    std::fs::create_dir(place.path("folder")).unwrap();
+    place.is_bad(&["folder is a folder, and not a file of a database — write the path of a file"]);
+    assert!(!place.check().1.contains("chmod"));
     let place = Place::new("");
     place.write(
         "vpid.db",
         b"this is no database, and long enough to be seen as none",
     );
     place.is_bad(&["not a database"]);
+}
+
+#[test]
+fn a_folder_that_is_not_called_scriptdata_warns() {
+    let place = Place::signed_in("tf");
+    let warning = "tf is not called scriptdata; the game writes into tf/scriptdata";
+    place.says(warning);
+    place.is_bad(&["scripts: there is no folder"]);
+    assert!(!place.check().1.contains("vpid init"));
+    std::fs::create_dir(place.path("tf/scriptdata")).unwrap();
+    place.says("; write scriptdata = '/");
+    // Game modes write into a folder below.
+    let place = Place::signed_in("scriptdata/mge");
+    assert!(!place.check().1.contains("is not called"));
 }
 
 #[test]

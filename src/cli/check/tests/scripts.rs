@@ -170,17 +170,52 @@ fn a_key_that_others_can_read_warns() {
 
 #[test]
 fn stock_scripts_where_ours_are_expected() {
-    let stock = "local function GetSecret() { return @\"x\" }";
+    let stock = stock(SECRET);
     let place = Place::signed("");
-    place.script("vpi.nut", stock);
+    place.script("vpi.nut", &stock);
     place.is_mended_by_init("vpi.nut is not vpid's: it does not sign, and this server has no");
     // With both it is a change that is under way.
     let place = Place::signed(&format!("legacy_secret = '{SECRET}'"));
-    place.script("vpi.nut", stock);
+    place.script("vpi.nut", &stock);
     place.is_bad(&[]);
     place.says("warn  scripts: ");
     place.says(&place.remedy());
     place.says("server.legacy_secret: serves scripts that do not sign, beside those that do");
+}
+
+/// As much of the stock script as is looked at.
+fn stock(secret: &str) -> String {
+    format!(
+        "function GetSecret() {{\n\treturn @\"{secret}\"\n}}\nlocal call = {{ Identity = 1 }}\n"
+    )
+}
+
+#[test]
+fn a_stock_script_has_the_secret_of_its_server_and_sends_an_identity() {
+    let place = Place::new("");
+    place.write("scripts/vscripts/vpi.nut", stock(SECRET).as_bytes());
+    place.is_bad(&[]);
+    place.says("vpi.nut has legacy_secret");
+    let other = "another-0123456789-0123456789-01";
+    place.script("vpi.nut", &stock(other));
+    place.is_bad(&[
+        "vpi.nut returns another secret than legacy_secret in the configuration — write",
+    ]);
+    place.says("line 2 there, and legacy_secret; then restart the map");
+    let (_, said) = place.check();
+    assert!(!said.contains(SECRET) && !said.contains(other), "{said}");
+    place.script("vpi.nut", &stock(""));
+    place.is_bad(&["returns another secret"]);
+    place.script("vpi.nut", &stock(SECRET).replace("@\"", "Stored(@\""));
+    place.is_bad(&[]);
+    place.says("warn  scripts: the secret in ");
+
+    let without = stock(SECRET).replace("Identity", "Nobody");
+    place.script("vpi.nut", &without);
+    place.is_bad(&["vpi.nut sends no identity with its calls, so vpid rejects them — install"]);
+    let place = Place::new("legacy_identity = 'optional'");
+    place.write("scripts/vscripts/vpi.nut", without.as_bytes());
+    place.is_bad(&[]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::commands::Order;
-use super::super::orders::{AddressTarget, Command, Length, Target};
+use super::super::orders::{self, AddressTarget, Command, Length, Target, Unbannable};
 use super::super::rights::outranks;
 use super::super::words::Problem;
 use super::super::{Answer, Cx, Message, Subject, Ticket};
@@ -440,15 +440,13 @@ fn supported(cx: &Cx<'_>) -> Result<(), Problem> {
 
 /// Whether this range may be banned by a command or a call. `text`: how the caller named it.
 fn bannable(range: AddressRange, text: &str) -> Result<(), Problem> {
-    if range.prefix_bits() < limits::ADDRESS_BAN_BITS_MIN {
-        let most = format!("/{}", limits::ADDRESS_BAN_BITS_MIN);
-        let values = [("text", text), ("most", &most)];
-        return Err(Problem::new("address_wide", &values));
-    }
-    match range.touches_reserved() {
-        true => Err(Problem::new("address_reserved", &[("text", text)])),
-        false => Ok(()),
-    }
+    orders::bannable(range).map_err(|why| match why {
+        Unbannable::Wide => {
+            let most = format!("/{}", limits::ADDRESS_BAN_BITS_MIN);
+            Problem::new("address_wide", &[("text", text), ("most", &most)])
+        }
+        Unbannable::Reserved => Problem::new("address_reserved", &[("text", text)]),
+    })
 }
 
 fn ban(

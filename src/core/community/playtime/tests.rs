@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::super::tests::{BUNDLE, ONE, STATUS, World, ann, at, failure, fair};
+use super::super::tests::{BUNDLE, ONE, STATUS, World, ann, at, failure, fair, see};
 use super::*;
 use crate::core::Effect;
 use crate::jobs::store::{Found, Write};
@@ -109,6 +109,16 @@ impl World {
     }
 }
 
+/// Ann, in the engine's log.
+fn who(userid: i64) -> Who {
+    Who {
+        userid,
+        name: "Ann".into(),
+        id: Some(ann()),
+        ..Who::default()
+    }
+}
+
 #[test]
 fn an_hour_on_the_server_is_an_hour_in_the_backend() {
     let (mut world, mut api) = (World::new(), Api::default());
@@ -168,6 +178,24 @@ fn time_without_a_sign_counts_where_status_has_the_player_connected_all_the_whil
 }
 
 #[test]
+fn a_row_of_status_counts_at_once_also_where_another_sign_has_followed() {
+    let (mut world, mut api) = (World::new(), Api::default());
+    world.with(600, &mut api);
+    world.see(LONG);
+    let (before_ms, seen_ms) = (world.counted_ms(), world.now.mono_ms);
+    world.quiet = true;
+    world.with(40, &mut api);
+    let due_ms = world.community.subjects.playtime.step_due_ms;
+    see(&mut world.shared, LONG, at(due_ms - 2_000));
+    let game = world.shared.servers.get_mut(ONE).unwrap();
+    game.roster
+        .log_line(&Line::Entered(who(7)), at(due_ms - 1_000));
+    world.now = at(due_ms);
+    world.advance();
+    assert_eq!(world.counted_ms() - before_ms, due_ms - 1_000 - seen_ms);
+}
+
+#[test]
 fn who_leaves_and_is_back_at_once_loses_no_time() {
     let (mut world, mut api) = (World::new(), Api::default());
     world.with(600, &mut api);
@@ -175,17 +203,11 @@ fn who_leaves_and_is_back_at_once_loses_no_time() {
     let before_ms = world.counted_ms();
     world.quiet = true;
     world.with(50, &mut api);
-    let ann = |userid: i64| Who {
-        userid,
-        name: "Ann".into(),
-        id: Some(ann()),
-        ..Who::default()
-    };
     let left = Line::Disconnected {
-        who: ann(7),
+        who: who(7),
         reason: String::new(),
     };
-    let lines = [left, Line::Connected(ann(8), None)];
+    let lines = [left, Line::Connected(who(8), None)];
     let game = world.shared.servers.get_mut(ONE).unwrap();
     for line in &lines {
         game.roster.log_line(line, world.now);
@@ -193,6 +215,27 @@ fn who_leaves_and_is_back_at_once_loses_no_time() {
     world.with(16, &mut api);
     let more_ms = world.counted_ms() - before_ms;
     assert!((50_000..=51_000).contains(&more_ms), "{more_ms}");
+}
+
+#[test]
+fn who_leaves_when_time_is_counted_has_all_of_it() {
+    let (mut world, mut api) = (World::new(), Api::default());
+    world.with(600, &mut api);
+    world.see(STATUS);
+    let before_ms = world.counted_ms();
+    let counted_ms = world.now.mono_ms;
+    world.quiet = true;
+    world.with(20, &mut api);
+    world.now = at(world.community.subjects.playtime.step_due_ms);
+    let left = Line::Disconnected {
+        who: who(7),
+        reason: String::new(),
+    };
+    let game = world.shared.servers.get_mut(ONE).unwrap();
+    game.roster.log_line(&left, world.now);
+    world.advance();
+    let more_ms = world.counted_ms() - before_ms;
+    assert_eq!(more_ms, world.now.mono_ms - counted_ms);
 }
 
 #[test]

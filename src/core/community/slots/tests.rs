@@ -94,6 +94,25 @@ fn where_the_slots_are_not_known_or_all_are_reserved_for_nobody_none_is() {
 }
 
 #[test]
+fn only_options_that_are_read_must_be_of_their_kind() {
+    use serde_json::json;
+    for (name, value, is_wrong) in [
+        ("res_slots", json!(2), false),
+        ("res_slots", json!(0), false),
+        ("res_slots", json!(-1), true),
+        ("res_slots", json!(1.5), true),
+        ("res_slots", json!("two"), true),
+        ("res_slots_hide", json!(true), false),
+        ("res_slots_hide", json!(1), true),
+        ("res_slots_keep_free", json!("yes"), true),
+        ("motto", json!("two"), false),
+    ] {
+        let wrong = wrong_option(name, &value);
+        assert_eq!(wrong.is_some(), is_wrong, "{name} {value}: {wrong:?}");
+    }
+}
+
+#[test]
 fn options_of_another_kind_are_as_none() {
     use serde_json::json;
     let read = |extra: Value| Options::read(&extra);

@@ -7,7 +7,7 @@ use crate::protocol::address_range::AddressRange;
 use crate::protocol::backend::{AddressBan, ChangeId};
 use crate::protocol::game_report::GameReport;
 
-const RCON: &str = "rcon = '127.0.0.1:1'\nrcon_password = 'p'\n[vyhub]";
+pub(super) const RCON: &str = "rcon = '127.0.0.1:1'\nrcon_password = 'p'\n[vyhub]";
 /// Ann has another address than in [`STATUS`].
 const MOVED: &str = "map     : cp_a at: 0 x\nplayers : 1 humans, 0 bots (24 max)\n# userid name\n\
     # 7 \"Ann\" [U:1:5] 05:12 50 0 active 203.0.113.80:27005\n";

@@ -32,7 +32,7 @@ pub use groups::{Group, GroupEdit};
 pub use members::{Joined, Member, MemberFilter};
 pub use playtime::{Day, Playtime};
 pub use rewards::{NewReward, Reward, RewardEdit, event_name, event_of};
-pub use servers::{Server, ServerEdit};
+pub use servers::{Server, ServerEdit, ServerEdited};
 pub use users::{Player, User, UserEdit, UserSummary, steam_id};
 pub use warnings::Warning;
 
@@ -198,7 +198,7 @@ fn new_id() -> Uuid {
 /// A text that fits its column.
 fn fitting(text: &str, what: &'static str, chars_max: usize) -> Result<(), AdminError> {
     match text.chars().count() {
-        0 => Err(AdminError::Empty { what }),
+        _ if text.trim().is_empty() => Err(AdminError::Empty { what }),
         count if count > chars_max => Err(AdminError::TooLong { what, chars_max }),
         _ => Ok(()),
     }

@@ -29,6 +29,15 @@ pub struct Server {
 /// Options by their names; `None`: it is taken away.
 pub type ServerEdit = Vec<(String, Option<Json>)>;
 
+/// What became of an edit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerEdited {
+    /// All that the server has now.
+    pub options: Map<String, Json>,
+    /// Those that were to be taken away, and were not there.
+    pub not_set: Vec<String>,
+}
+
 const COLUMNS: &str = "id, name, map, alive, players_current, players_max, vpid, seen_us, extra";
 
 fn read(row: &mut Row) -> Result<Server, OwnError> {
@@ -65,13 +74,13 @@ impl Admin {
         select.part(&mut self.own, window, read)
     }
 
-    /// Gives the options that the server has then.
+    /// Sets options of a server, and takes others away.
     pub fn edit_server(
         &mut self,
         name: &str,
         edit: &ServerEdit,
-    ) -> Result<Map<String, Json>, AdminError> {
-        self.change(&[Topic::Servers], |own, _| -> Found<Map<String, Json>> {
+    ) -> Result<ServerEdited, AdminError> {
+        self.change(&[Topic::Servers], |own, _| -> Found<ServerEdited> {
             let select = Select {
                 table: "vpid_servers",
                 columns: COLUMNS,
@@ -87,11 +96,15 @@ impl Admin {
                     known: known.map(str::to_owned).collect(),
                 }));
             };
-            let mut options = server.options;
+            let (mut options, mut not_set) = (server.options, Vec::new());
             for (key, value) in edit {
                 match value {
                     Some(value) => drop(options.insert(key.clone(), value.clone())),
-                    None => drop(options.remove(key)),
+                    None => {
+                        if options.remove(key).is_none() {
+                            not_set.push(key.clone());
+                        }
+                    }
                 }
             }
             let text = Json::Object(options.clone()).to_string();
@@ -103,7 +116,7 @@ impl Admin {
             }
             let update = "UPDATE vpid_servers SET extra = ? WHERE id = ?";
             own.run(update, &[Value::Text(text), id_value(server.id)])?;
-            Ok(Ok(options))
+            Ok(Ok(ServerEdited { options, not_set }))
         })
     }
 }
