@@ -10,11 +10,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
-use super::own_files::refuse_own;
+use super::own_files::{own_files, refuse_own, sqlite_files};
 use super::table::{self, counted, printable};
 use super::users;
 use crate::config::{self, Config, Engine};
-use crate::io::backup::{self, Done, Output, Own, Sources};
+use crate::io::backup::{self, Done, Output, Sources};
 use crate::protocol::backup::{CONFIG, Member, is_hidden, is_plain_path};
 
 pub(super) const COMMAND: Command = Command {
@@ -146,30 +146,6 @@ fn sources(
         created,
         readme,
     })
-}
-
-/// The SQLite files, by the names of the databases.
-pub(super) fn sqlite_files(config: &Config) -> Vec<(String, PathBuf)> {
-    let all = config.databases.iter();
-    let files = all.filter_map(|database| match &database.engine {
-        Engine::Sqlite(sqlite) => Some((database.name.clone(), sqlite.path.clone())),
-        Engine::Mysql(_) => None,
-    });
-    files.collect()
-}
-
-/// What is no script, though it may be in the folder of scripts.
-pub(super) fn own_files(config: &Config) -> Own {
-    let databases = sqlite_files(config);
-    let databases = databases.iter().map(|(_, path)| path.as_path());
-    let geoip = config.geoip.iter().flat_map(|geoip| geoip.files());
-    let others = [&config.path, &config.log.file, &config.metrics_file];
-    let others = others.into_iter().flatten().chain(&config.files);
-    let others = others.chain(geoip.map(|(_, path)| path));
-    let others = others.chain(config.status_page.as_ref().map(|page| &page.file));
-    let scripts = config.scripts.as_ref().and_then(|it| it.dir.as_deref());
-    let others = others.map(PathBuf::as_path);
-    Own::new(&config.state_dir, scripts, databases, others)
 }
 
 /// Files that the configuration names and that are in its folder; what is elsewhere is the owner's to save.

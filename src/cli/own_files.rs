@@ -13,7 +13,12 @@ use crate::io::backup::Own;
 ///
 /// A sentence for the operator.
 pub(super) fn refuse_own(config: &Config, target: &Path) -> Result<(), String> {
-    match own(config).has(target) {
+    let mut own = own_files(config);
+    own.add(&config.state_dir);
+    for server in &config.servers {
+        own.add(&server.scriptdata);
+    }
+    match own.has(target) {
         true => Err(format!(
             "{} belongs to vpid itself: it is the configuration or a file that it names, a database, or in the state \
              folder or a scriptdata folder. It is not overwritten; choose another name",
@@ -23,19 +28,28 @@ pub(super) fn refuse_own(config: &Config, target: &Path) -> Result<(), String> {
     }
 }
 
-fn own(config: &Config) -> Own {
-    let databases = config.databases.iter();
-    let databases = databases.filter_map(|database| match &database.engine {
-        Engine::Sqlite(sqlite) => Some(sqlite.path.as_path()),
+/// The SQLite files, by the names of the databases.
+pub(super) fn sqlite_files(config: &Config) -> Vec<(String, PathBuf)> {
+    let all = config.databases.iter();
+    let files = all.filter_map(|database| match &database.engine {
+        Engine::Sqlite(sqlite) => Some((database.name.clone(), sqlite.path.clone())),
         Engine::Mysql(_) => None,
     });
-    let files = [&config.path, &config.log.file, &config.metrics_file];
-    let files = files.into_iter().flatten().chain(&config.files);
+    files.collect()
+}
+
+/// What is no script, though it may be in the folder of scripts.
+pub(super) fn own_files(config: &Config) -> Own {
+    let databases = sqlite_files(config);
+    let databases = databases.iter().map(|(_, path)| path.as_path());
     let geoip = config.geoip.iter().flat_map(|geoip| geoip.files());
-    let files = files.chain(geoip.map(|(_, path)| path));
-    let scriptdata = config.servers.iter().map(|server| &server.scriptdata);
-    let others = files.chain(scriptdata).map(PathBuf::as_path);
-    Own::new(&config.state_dir, None, databases, others)
+    let others = [&config.path, &config.log.file, &config.metrics_file];
+    let others = others.into_iter().flatten().chain(&config.files);
+    let others = others.chain(geoip.map(|(_, path)| path));
+    let others = others.chain(config.status_page.as_ref().map(|page| &page.file));
+    let scripts = config.scripts.as_ref().and_then(|it| it.dir.as_deref());
+    let others = others.map(PathBuf::as_path);
+    Own::new(&config.state_dir, scripts, databases, others)
 }
 
 #[cfg(test)]

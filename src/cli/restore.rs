@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::backup::{own_files, refuse_root, size, sqlite_files};
+use super::backup::{refuse_root, size};
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
+use super::own_files::{own_files, sqlite_files};
 use super::table::{self, counted, printable};
 use crate::config::{self, Config, Engine};
 use crate::core::outbox::Entry;

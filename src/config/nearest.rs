@@ -1,4 +1,4 @@
-//! What somebody may have meant who has misspelt a name.
+//! The known names that a misspelt one resembles.
 
 /// The known name that `name` is most likely a slip of; none when nothing is close.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::database::{Database, Engine};
 use super::reader::{Location, Reader};
 
-/// What lies where vpid may be told to write.
+/// Files that no setting for output may name.
 pub(super) struct Taken {
     state_dir: PathBuf,
     files: Vec<(PathBuf, String)>,
