@@ -328,7 +328,11 @@ mod tests {
         let reloading = Reloading::new(None, Box::new(|_| None), &config);
         let mut daemon = Daemon::start(config, reloading).unwrap();
         daemon.prepare_at_start().unwrap();
-        while daemon.folders.iter().any(|it| !it.scans.is_idle()) {
+        // What it does at its start is over.
+        let is_busy = |it: &Workers| it.busy + it.waiting > 0;
+        while daemon.folders.iter().any(|it| !it.scans.is_idle())
+            || daemon.observe_workers().0.iter().any(is_busy)
+        {
             daemon.turn(Wake::default());
         }
         daemon.wheel.remove(Due::State);
