@@ -18,6 +18,7 @@ use crate::jobs::CallId;
 use crate::limits;
 use crate::protocol::address_range::{AddressRange, RangeError};
 use crate::protocol::backend::{Keeper, WebPage};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::look_alike::is_visible;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -582,9 +583,10 @@ fn say_doubt(player: &Player, command: &Command, doubt: &Doubt, cx: &mut Cx<'_>)
         Keeper::Vyhub => "VyHub's pages and vpid at the shell do",
         Keeper::Database => "`vpid community` at the shell does",
     };
-    log::warn!(
-        server:% = cx.label(player.server); "{}: {} ({}) wrote {} in chat, which does not count: {}; {instead}",
+    log_server!(
+        warn,
         cx.label(player.server),
+        "{} ({}) wrote {} in chat, which does not count: {}; {instead}",
         player.name.replace(char::is_control, "?"),
         player.steam,
         command.name(),

@@ -55,6 +55,7 @@ use crate::protocol::backend::{Done, Failure, Reply, Request, Topics};
 use crate::protocol::call_error::CallError;
 use crate::protocol::console::Command as ConsoleCommand;
 use crate::protocol::control::{QueueRequest, RewardsRequest};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::signed::messages::{Place, Push};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -343,7 +344,7 @@ impl Cx<'_> {
 
     /// Reports to scripts that the state folder is read, or was.
     fn loading(&mut self, server: ServerId, name: &str) {
-        log::debug!(server:% = self.label(server); "{}: {name}", self.label(server));
+        log_server!(debug, self.label(server), "{name}");
         self.hook(server, name, json!({}));
     }
 

@@ -9,6 +9,7 @@ use crate::core::servers::{ServerId, Servers};
 use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{Bundle, Failure, Links, Reply, Request, Server};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::uuid::Uuid;
 
 /// One server of the backend's.
@@ -313,7 +314,7 @@ fn fetched(server: ServerId, links: Option<Reply>, cx: &mut Cx<'_>) {
     cx.store(Shelf::Cache, name, Some(Content::Json(text)), Some(ticket));
     if first {
         let (label, keeper) = (cx.label(server), cx.backend.keeper);
-        log::info!(server:% = label; "{label}: {keeper} has replied");
+        log_server!(info, label, "{keeper} has replied");
         cx.hook(server, "vyhub_api_ready", json!({}));
     }
     make_ready(server, cx);
@@ -339,7 +340,11 @@ fn failed(server: ServerId, failure: &Failure, cx: &mut Cx<'_>) {
             (false, _) => "players are not looked up and no bans are known until it works",
         };
         let label = cx.label(server);
-        log::error!(server:% = label; "{label}: server {id} could not be asked for ({failure}); {rest}");
+        log_server!(
+            error,
+            label,
+            "server {id} could not be asked for ({failure}); {rest}"
+        );
         cx.hook(server, "vyhub_api_failed", json!({ "why": failure.why }));
     }
     if cached {
@@ -365,7 +370,13 @@ fn make_ready(server: ServerId, cx: &mut Cx<'_>) {
     if first {
         cx.send(Message::BansChanged);
         let label = cx.label(server);
-        log::info!(server:% = label; "{label}: ready, as server {} of the bundle {}", data["name"], data["bundle_name"]);
+        log_server!(
+            info,
+            label,
+            "ready, as server {} of the bundle {}",
+            data["name"],
+            data["bundle_name"]
+        );
         cx.hook(server, "vyhub_ready", data);
     }
 }

@@ -19,6 +19,7 @@ use crate::core::roster::Roster;
 use crate::core::servers::ServerId;
 use crate::limits;
 use crate::protocol::console::Command;
+use crate::protocol::log_targets::log_server;
 use crate::protocol::uuid::Uuid;
 
 #[derive(Default)]
@@ -147,7 +148,11 @@ impl Slots {
         let label = cx.label(server).to_owned();
         match cx.servers.command(server, command, None, cx.out) {
             Ok(()) => {
-                log::info!(server:% = label; "{label}: userid {userid} is kicked: its slot is reserved")
+                log_server!(
+                    info,
+                    label,
+                    "userid {userid} is kicked: its slot is reserved"
+                )
             }
             Err(why) => log::warn!("userid {userid} cannot be kicked from a reserved slot: {why}"),
         }

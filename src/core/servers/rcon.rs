@@ -8,7 +8,7 @@ use crate::core::output::Output;
 use crate::core::roster::Roster;
 use crate::limits;
 use crate::protocol::console::{Command, cvar_value};
-use crate::protocol::log_targets;
+use crate::protocol::log_targets::{NEWS, log_server};
 use crate::protocol::rcon::{self, Done, Failure};
 use crate::protocol::server_status::{self, ServerStatus};
 use crate::protocol::steam_id::SteamId;
@@ -63,8 +63,10 @@ impl RconState {
     /// Reports once that `status` cannot be read, until it can.
     fn unreadable(&mut self, label: &str) {
         if !std::mem::replace(&mut self.unreadable, true) {
-            log::warn!(
-                server:% = label; "{label}: the answer to `status` has no map, no slots or no table of players, so \
+            log_server!(
+                warn,
+                label,
+                "the answer to `status` has no map, no slots or no table of players, so \
                  nothing follows from it; see whether rcon is that of a game"
             );
         }
@@ -75,8 +77,10 @@ impl RconState {
         self.unreadable = false;
         if !status.whole && !self.doubted {
             let rows = status.players.len();
-            log::warn!(
-                server:% = label; "{label}: the {rows} rows of `status` do not match its own heading, or one can be \
+            log_server!(
+                warn,
+                label,
+                "the {rows} rows of `status` do not match its own heading, or one can be \
                  read in several ways: until they do, nobody is removed from the players because \
                  of it, and nothing is done to a player of a doubtful row"
             );
@@ -116,7 +120,11 @@ impl Servers {
         // That a console is unreachable or refuses was reported once.
         if let Err(Failure::Unclear(why)) = &done.result {
             let label = &server.label;
-            log::warn!(server:% = label; "{label}: a command may not have been carried out ({command:?}): {why}");
+            log_server!(
+                warn,
+                label,
+                "a command may not have been carried out ({command:?}): {why}"
+            );
         }
         match done.result {
             Ok(reply) => out.complete(waiter, Ok(reply.into())),
@@ -164,15 +172,15 @@ impl GameServer {
         rcon.replied |= done.result.is_ok();
         match &done.result {
             Err(Failure::Refused(why)) if !rcon.refused => {
-                log::error!(target: log_targets::NEWS, server:% = self.label; "{}: {why}", self.label);
+                log_server!(error at NEWS, self.label, "{why}");
                 rcon.refused = true;
             }
             Err(Failure::Away(why)) if !rcon.unreachable => {
-                log::warn!(target: log_targets::NEWS, server:% = self.label; "{}: {why}", self.label);
+                log_server!(warn at NEWS, self.label, "{why}");
                 rcon.unreachable = true;
             }
             Ok(_) if rcon.unreachable => {
-                log::info!(server:% = self.label; "{}: RCON is reachable again", self.label);
+                log_server!(info, self.label, "RCON is reachable again");
                 rcon.unreachable = false;
                 // Players who joined meanwhile are not known; and it may be another run.
                 rcon.requested_ms = None;
@@ -435,7 +443,7 @@ impl MapChange {
              {seconds} s",
             self.why, self.map
         );
-        log::warn!(server:% = label; "{label}: the map may not have been changed: {why}");
+        log_server!(warn, label, "the map may not have been changed: {why}");
         out.complete(self.waiter, Err(why));
     }
 }
@@ -450,7 +458,7 @@ impl Servers {
             };
             let roster = &server.roster;
             if let Some(done) = rcon.map_change.take_if(|it| it.is_done(roster)) {
-                log::info!(server:% = server.label; "{}: the map is {} now", server.label, done.map);
+                log_server!(info, server.label, "the map is {} now", done.map);
                 out.complete(done.waiter, Ok("".into()));
             }
             if let Some(late) = rcon.map_change.take_if(|it| it.due_ms <= now.mono_ms) {

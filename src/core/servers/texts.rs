@@ -14,6 +14,7 @@ use crate::core::{HostId, Now};
 use crate::limits;
 use crate::protocol::console::{Command, plain};
 use crate::protocol::game_report::GameReport;
+use crate::protocol::log_targets::log_server;
 use crate::protocol::player_text;
 use crate::protocol::script_line::{Reader, ScriptLine};
 use crate::protocol::signed::messages::{Place, Push};
@@ -173,15 +174,21 @@ impl Servers {
             (Some(rcon), true) => {
                 rcon.no_script = true;
                 if !std::mem::replace(&mut rcon.no_script_reported, true) {
-                    log::warn!(
-                        server:% = label; "{label}: this game has no console command `script`, so answers to players \
+                    log_server!(
+                        warn,
+                        label,
+                        "this game has no console command `script`, so answers to players \
                          are said by the console, and all players read them; texts in the centre \
                          are not shown"
                     );
                 }
             }
             _ => {
-                log::debug!(server:% = label; "{label}: the script engine did not show a text: {reply:.200}")
+                log_server!(
+                    debug,
+                    label,
+                    "the script engine did not show a text: {reply:.200}"
+                )
             }
         }
         let Some(said) = instead else { return };
@@ -340,9 +347,10 @@ impl GameServer {
             self.host = None;
         }
         if let Some(doubt) = doubt {
-            log::warn!(
-                server:% = self.label; "{}: on map {}, {doubt}; commands in chat that change something do not count there",
+            log_server!(
+                warn,
                 self.label,
+                "on map {}, {doubt}; commands in chat that change something do not count there",
                 self.roster.map()
             );
         }
@@ -358,10 +366,11 @@ impl GameServer {
         if let Some(log) = &mut self.log {
             if !log.came && !log.missed {
                 log.missed = true;
-                log::warn!(
-                    server:% = self.label; "{}: players chat, and nothing comes by log_listen, so their commands are not \
-                     taken; put `log on` and `logaddress_add` with that address into server.cfg",
-                    self.label
+                log_server!(
+                    warn,
+                    self.label,
+                    "players chat, and nothing comes by log_listen, so their commands are not \
+                     taken; put `log on` and `logaddress_add` with that address into server.cfg"
                 );
             }
             return None;

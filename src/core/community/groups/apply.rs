@@ -19,6 +19,7 @@ use crate::core::deadlines::Expiring;
 use crate::core::servers::ServerId;
 use crate::limits;
 use crate::protocol::console::{Command, is_control};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::steam_id::SteamId;
 
 /// A player on a server.
@@ -259,12 +260,16 @@ impl Groups {
             }
             failed.1 += 1;
             match failed.1 {
-                limits::GROUP_TRIES_MAX => log::error!(
-                    server:% = label; "{label}: the commands for the groups of {steam} were not run ({why}); they are not retried \
+                limits::GROUP_TRIES_MAX => log_server!(
+                    error,
+                    label,
+                    "the commands for the groups of {steam} were not run ({why}); they are not retried \
                      until the groups change, the player returns or vpid restarts"
                 ),
-                _ => log::warn!(
-                    server:% = label; "{label}: the commands for the groups of {steam} were not run ({why}); they are tried again"
+                _ => log_server!(
+                    warn,
+                    label,
+                    "the commands for the groups of {steam} were not run ({why}); they are tried again"
                 ),
             }
         }
@@ -291,9 +296,10 @@ impl Groups {
         // They may have changed while the commands ran.
         self.runs.look_at(place, cx.now.mono_ms);
         let Difference { lost, new } = Difference::new((&before, &begun), &names);
-        log::info!(
-            server:% = cx.label(server); "{}: the groups of {steam} are {names:?} now, and were {before:?}",
-            cx.label(server)
+        log_server!(
+            info,
+            cx.label(server),
+            "the groups of {steam} are {names:?} now, and were {before:?}"
         );
         let Some(userid) = userid_of(place, cx) else {
             return;

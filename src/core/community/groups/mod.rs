@@ -25,6 +25,7 @@ use crate::protocol::backend::{
     Activity, Failure, FailureKind, Group, Listing, Membership, Reply, Request,
 };
 use crate::protocol::console::{is_unknown, plain};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -257,9 +258,10 @@ impl Groups {
             }
         };
         if std::mem::take(&mut poll.refused) {
-            log::info!(
-                server:% = cx.label(server); "{}: {} lists the memberships of players again",
+            log_server!(
+                info,
                 cx.label(server),
+                "{} lists the memberships of players again",
                 cx.backend.keeper
             );
         }
@@ -403,12 +405,14 @@ fn standing<'m>(
 fn report_refused(poll: &mut Poll, failure: &Failure, label: &str) {
     let refused = matches!(failure.kind, FailureKind::Forbidden(_));
     if refused && !std::mem::replace(&mut poll.refused, true) {
-        log::warn!(
-            server:% = label; "{label}: VyHub does not let this key list who is on ({failure}), so each player's groups are fetched \
+        log_server!(
+            warn,
+            label,
+            "VyHub does not let this key list who is on ({failure}), so each player's groups are fetched \
              every {} minutes, and purchases take effect later; give the key the right to list user activity",
             limits::VYHUB_RIGHTS_MS / 60_000
         );
     } else {
-        log::debug!(server:% = label; "{label}: who is on could not be listed: {failure}");
+        log_server!(debug, label, "who is on could not be listed: {failure}");
     }
 }

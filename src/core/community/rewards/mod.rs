@@ -28,6 +28,7 @@ use crate::core::servers::ServerId;
 use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::{Reply, Request, Reward, RewardEvent};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -283,10 +284,11 @@ impl Rewards {
         let kind = cx.records.get(server).map_or("", |record| record.kind());
         let refused = kind.eq_ignore_ascii_case(EXECUTED_BY_BACKEND);
         if refused && !owed.refused && self.settings.enabled {
-            log::warn!(
-                server:% = cx.label(server); "{}: no rewards are executed here: this server has the type {kind} in VyHub, which executes \
-                 their commands itself over RCON; set the type to GMOD there",
-                cx.label(server)
+            log_server!(
+                warn,
+                cx.label(server),
+                "no rewards are executed here: this server has the type {kind} in VyHub, which executes \
+                 their commands itself over RCON; set the type to GMOD there"
             );
         }
         owed.refused = refused;
@@ -367,26 +369,29 @@ impl Rewards {
             && listing.items.iter().any(waits_for_spawn)
         {
             owed.no_spawns = true;
-            log::warn!(
-                server:% = cx.label(server); "{}: a reward is due when its player spawns, which vpid's scripts in the game report, and these are \
-                 not connected",
-                cx.label(server)
+            log_server!(
+                warn,
+                cx.label(server),
+                "a reward is due when its player spawns, which vpid's scripts in the game report, and these are \
+                 not connected"
             );
         }
         let listed = listing.items.iter().map(|it| (it.steam, Some(it.id)));
         let listed: BTreeSet<_> = listed.chain(listing.unread).collect();
         let left_out = owed.take(&users, listing.items);
         match owed.cut_now(left_out) {
-            Some(true) => log::warn!(
-                server:% = cx.label(server); "{}: {} lists more than {} open rewards of the players on the server; {left_out} of them are left \
-                 out until others are executed; look whether there are some that never end",
+            Some(true) => log_server!(
+                warn,
                 cx.label(server),
+                "{} lists more than {} open rewards of the players on the server; {left_out} of them are left \
+                 out until others are executed; look whether there are some that never end",
                 cx.backend.keeper,
                 limits::REWARDS_MAX
             ),
-            Some(false) => log::info!(
-                server:% = cx.label(server); "{}: all open rewards of the players on the server are known again",
-                cx.label(server)
+            Some(false) => log_server!(
+                info,
+                cx.label(server),
+                "all open rewards of the players on the server are known again"
             ),
             None => {}
         }

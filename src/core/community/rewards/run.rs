@@ -13,6 +13,7 @@ use crate::jobs::store::{Content, Shelf, StoreError};
 use crate::limits;
 use crate::protocol::backend::Action;
 use crate::protocol::console::{Command, is_unknown};
+use crate::protocol::log_targets::log_server;
 use crate::protocol::uuid::Uuid;
 
 /// What is being executed on a server.
@@ -157,10 +158,11 @@ impl Rewards {
             && let Some(owed) = self.servers.get_mut(&server)
             && !std::mem::replace(&mut owed.no_rcon, true)
         {
-            log::warn!(
-                server:% = cx.label(server); "{}: rewards are executed through the game scripts, since there is no RCON: on maps that are not \
-                 Valve's the engine may ignore their commands silently",
-                cx.label(server)
+            log_server!(
+                warn,
+                cx.label(server),
+                "rewards are executed through the game scripts, since there is no RCON: on maps that are not \
+                 Valve's the engine may ignore their commands silently"
             );
         }
         let commands = match task.commands(server, &self.settings, cx) {
@@ -339,9 +341,10 @@ impl Rewards {
         };
         self.problems.remove(&key);
         let (reward, person) = (&task.reward, &task.person);
-        log::info!(
-            server:% = cx.label(server); "{}: the reward {:?} of {} ({}) is executed",
+        log_server!(
+            info,
             cx.label(server),
+            "the reward {:?} of {} ({}) is executed",
             reward.name,
             person.name.replace(char::is_control, "?"),
             reward.steam
@@ -398,9 +401,10 @@ impl Rewards {
         }
         match self.records.get(running.key).cloned() {
             Some(record) => self.unclear(record, why, cx),
-            None => log::warn!(
-                server:% = cx.label(server); "{}: whether the reward {:?} was executed is unclear: {why}",
+            None => log_server!(
+                warn,
                 cx.label(server),
+                "whether the reward {:?} was executed is unclear: {why}",
                 running.task.reward.name
             ),
         }
@@ -422,9 +426,10 @@ impl Rewards {
     /// A part of it was executed. Without a record, all of it is at its next event.
     fn cut_short(&mut self, server: ServerId, running: &Running, why: &str, cx: &mut Cx<'_>) {
         let Some(mut record) = self.records.get(running.key).cloned() else {
-            return log::error!(
-                server:% = cx.label(server); "{}: the reward {:?} was cut short: {why}",
+            return log_server!(
+                error,
                 cx.label(server),
+                "the reward {:?} was cut short: {why}",
                 running.task.reward.name
             );
         };
