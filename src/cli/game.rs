@@ -176,13 +176,15 @@ fn run(state_dir: &Path, request: &Request, json: bool, timeout: Duration) -> Re
         _ => Ok(()),
     })?;
     match is_watch {
-        true => watch(&mut replies),
+        true => {
+            trace::begin("Watching", &reply);
+            watch(&mut replies)
+        }
         false => Ok(()),
     }
 }
 
 fn watch(replies: &mut Replies) -> Result<(), String> {
-    eprintln!("Watching; Ctrl-C ends it.");
     trace::follow(replies, &mut io::stdout(), |line| {
         Ok(table::json_text(&line.to_string()))
     })

@@ -70,10 +70,7 @@ fn main(given: Given) -> Result<(), Stop> {
     let mut replies =
         Replies::to(&state_dir, &request, Some(control::PATIENCE)).map_err(String::from)?;
     let reply = replies.first().map_err(String::from)?;
-    if let Some(note) = reply["note"].as_str() {
-        eprintln!("{}", printable(note));
-    }
-    eprintln!("Tracing; Ctrl-C ends it.");
+    begin("Tracing", &reply);
     replies.wait_for_ever().map_err(String::from)?;
     let columns = io::stdout().is_terminal().then_some(COLUMNS);
     let zone = TimeZone::system();
@@ -82,6 +79,14 @@ fn main(given: Given) -> Result<(), Stop> {
         false => shown(line, &zone, columns),
     };
     Ok(follow(&mut replies, &mut io::stdout(), line)?)
+}
+
+/// Tells the operator that lines come from now on, with what vpid has noted.
+pub(super) fn begin(doing: &str, reply: &Value) {
+    if let Some(note) = reply["note"].as_str() {
+        eprintln!("{}", printable(note));
+    }
+    eprintln!("{doing}; Ctrl-C ends it.");
 }
 
 /// Shows what comes until vpid ends, or the reader of the output does. `shown`: as a line.

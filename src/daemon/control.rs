@@ -285,10 +285,11 @@ impl Daemon {
             Request::Hold => Ok(Some(json!({ "ok": self.services.hold() }))),
             Request::Release => Ok(Some(json!({ "ok": self.services.release() }))),
             Request::Watch { host } => {
+                let note = self.note_on(host.as_deref());
                 if let Some(client) = self.control.client(number) {
                     client.watch = Some(Watch { host });
                 }
-                Ok(Some(json!({ "ok": true })))
+                Ok(Some(json!({ "ok": true, "note": note })))
             }
             Request::Trace(wants) => Ok(Some(self.trace_for(number, wants)?)),
             Request::Queue(request) => {

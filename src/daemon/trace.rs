@@ -75,12 +75,18 @@ impl Daemon {
                 near,
             });
         }
-        let is_unknown = |host: &String| !self.core.hosts().any(|(_, name)| name == host);
-        let note = wants.host.as_ref().filter(|host| is_unknown(host));
-        let note =
-            note.map(|host| format!("no host {host} is known now; its lines come when it is seen"));
+        let note = self.note_on(wants.host.as_deref());
         self.control.trace(number, Reader::new(wants));
         Ok(json!({ "ok": true, "note": note }))
+    }
+
+    /// Where an operator follows a host of which nothing may come.
+    pub(super) fn note_on(&self, host: Option<&str>) -> Option<String> {
+        let is_known = |host: &str| self.core.hosts().any(|(_, name)| name == host);
+        let unknown = host.filter(|host| !is_known(host))?;
+        Some(format!(
+            "no host {unknown} is known now; its lines come when it is seen"
+        ))
     }
 
     /// The core notes what passes while an operator traces.

@@ -92,6 +92,48 @@ fn init_shows_the_scripts_without_a_game() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_a_failure_and_a_reader_that_has_gone_is_none() {
+    let vpid = Vpid::new().started();
+    let all: [&[&str]; 10] = [
+        &["--help"],
+        &["--version"],
+        &["check"],
+        &["check", "--json"],
+        &["status"],
+        &["status", "--json"],
+        &["status", "--metrics"],
+        &["game", "list"],
+        &["call", "VPI_Ping"],
+        &["completions", "bash"],
+    ];
+    let needs_none = |command: &str| command.starts_with("--") || command == "completions";
+    for arguments in all {
+        let to = |out: std::process::Stdio| {
+            let mut command = program();
+            command.args(arguments).stdout(out);
+            if !needs_none(arguments[0]) {
+                command.arg("--config").arg(vpid.config_path());
+            }
+            command.output().expect("vpid can be spawned")
+        };
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = to(full.into());
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = err(&output);
+        assert!(
+            said.contains("No space left on device"),
+            "{arguments:?}: {said}"
+        );
+        let (gone, writer) = std::io::pipe().unwrap();
+        drop(gone);
+        let output = to(writer.into());
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        assert!(!said.contains("Broken pipe"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_exit_code_2() {
     let wrong: [&[&str]; 19] = [
         &["script"],

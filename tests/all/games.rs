@@ -146,7 +146,16 @@ fn what_games_tell_can_be_watched() {
     let (vpid, mut game) = story();
     let mut child = command(&vpid, &["game", "watch", "--host", "my_server"]);
     let mut errors = BufReader::new(child.stderr.take().unwrap());
-    errors.read_line(&mut String::new()).unwrap();
+    let mut said = String::new();
+    errors.read_line(&mut said).unwrap();
+    assert!(said.starts_with("Watching"), "{said}");
+    let mut none = command(&vpid, &["game", "watch", "--host", "other"]);
+    let mut errors = BufReader::new(none.stderr.take().unwrap());
+    said.clear();
+    errors.read_line(&mut said).unwrap();
+    assert!(said.contains("no host other is known now"), "{said}");
+    none.kill().unwrap();
+    none.wait().unwrap();
     let mut other = vpid.signed_game("other");
     let event = |text: &str| json!({"event": "player_chat", "data": {"userid": 2, "text": text}});
     other.send(&[event("elsewhere")]).unwrap();

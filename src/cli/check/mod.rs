@@ -28,7 +28,7 @@ use rustix::fs::inotify;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -55,10 +55,7 @@ fn main(given: Given) -> Result<(), Stop> {
     let (path, known) = (given.path.as_deref(), given.exposed_password());
     run(path, given.environment(), known, &mut report);
     let good = report.good;
-    if let Some(findings) = report.findings() {
-        let result = json!({"good": good, "findings": findings});
-        table::print(|out| table::write_json(&result, out))?;
-    }
+    report.end()?;
     match good {
         true => Ok(()),
         false => Err(Stop::Reported),
@@ -253,6 +250,8 @@ enum Form<'a> {
     Lines {
         out: &'a mut dyn Write,
         colors: bool,
+        /// How the first line ended that could not be written. The rest is tried all the same: the verdict counts.
+        written: io::Result<()>,
     },
     Json(Vec<Value>),
 }
@@ -284,7 +283,11 @@ impl Verdict {
 
 impl<'a> Report<'a> {
     fn lines(out: &'a mut dyn Write, colors: bool) -> Self {
-        let form = Form::Lines { out, colors };
+        let form = Form::Lines {
+            out,
+            colors,
+            written: Ok(()),
+        };
         Self { form, good: true }
     }
 
@@ -293,11 +296,14 @@ impl<'a> Report<'a> {
         Self { form, good: true }
     }
 
-    /// Those of a report as JSON.
-    fn findings(self) -> Option<Vec<Value>> {
+    /// Ends it: one as JSON is written now.
+    fn end(self) -> Result<(), String> {
         match self.form {
-            Form::Lines { .. } => None,
-            Form::Json(findings) => Some(findings),
+            Form::Lines { written, .. } => table::but_for_a_gone_reader(written),
+            Form::Json(findings) => {
+                let result = json!({"good": self.good, "findings": findings});
+                table::print(|out| table::write_json(&result, out))
+            }
         }
     }
 
@@ -327,11 +333,18 @@ impl<'a> Report<'a> {
             Form::Json(findings) => findings.push(json!({
                 "verdict": verdict.name(), "text": text, "remedy": remedy,
             })),
-            Form::Lines { out, colors } => {
+            Form::Lines {
+                out,
+                colors,
+                written,
+            } => {
                 let name = format!("{:<4}", verdict.name());
                 let name = verdict.color().paint(&name, *colors);
                 let remedy = remedy.map_or(String::new(), |remedy| format!(" — {remedy}"));
-                let _ = writeln!(out, "{name}  {text}{remedy}");
+                let line = writeln!(out, "{name}  {text}{remedy}");
+                if written.is_ok() {
+                    *written = line;
+                }
             }
         }
     }
