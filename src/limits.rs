@@ -32,6 +32,8 @@ pub const CALL_FILE_BYTES_MAX: usize = 1 << 20;
 pub const FILE_CALLS_MAX: usize = 4096;
 /// Longest token, function or script name of a call.
 pub const CALL_NAME_BYTES_MAX: usize = 256;
+// Sentences name it.
+const _: () = assert!(CALL_NAME_BYTES_MAX == 256);
 /// Deepest nesting of what a game sends (the stock encoder gives up at 32).
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Longest secret of the stock protocol (usually 128). Each answer file carries it twice, and the game

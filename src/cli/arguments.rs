@@ -82,9 +82,14 @@ impl Reader<'_> {
                 Long(name) => format!("--{name}"),
                 Short(letter) => format!("-{letter}"),
             };
-            let value = match self.takes_value(&option)? {
-                true => self.parser.value()?,
-                false => OsString::new(),
+            let value = match self.value_of(&option)? {
+                Some(name) => self.parser.value().map_err(|error| match error {
+                    lexopt::Error::MissingValue { .. } => {
+                        Stop::Usage(format!("{name} is missing behind {option}"))
+                    }
+                    other => other.into(),
+                })?,
+                None => OsString::new(),
             };
             self.options.push((option, value));
         }
@@ -95,15 +100,17 @@ impl Reader<'_> {
         self.named.last().map_or(&[], |last| last.commands())
     }
 
+    /// What its value is called, if it takes one.
+    ///
     /// By the declaration; where the subcommand was not named yet, by that of any: a test holds them equal.
-    fn takes_value(&self, given: &str) -> Result<bool, Stop> {
+    fn value_of(&self, given: &str) -> Result<Option<&'static str>, Stop> {
         let all = all_below(self.named);
         let options = all.iter().flat_map(|path| options_of(path));
         let found = options
             .map(|(_, option)| option)
             .find(|option| option.is(given));
         found
-            .map(|option| option.value.is_some())
+            .map(|option| option.value.map(|(name, _)| name))
             .ok_or_else(|| self.unknown(given))
     }
 

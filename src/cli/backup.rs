@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
-use super::own_files::{own_files, refuse_own, sqlite_files};
+use super::own_files::{Target, own_files, refuse_own, sqlite_files};
 use super::table::{self, counted, printable};
 use super::users;
 use crate::config::{self, Config, Engine};
@@ -49,8 +49,13 @@ fn main(given: Given) -> Result<(), Stop> {
     let (config, text) = places.map_err(Stop::Configuration)?;
     // SQLite makes files beside a database, and the lock of a vpid is its user's.
     refuse_root(&config.state_dir, "backup")?;
-    if file != "-" {
-        refuse_own(&config, Path::new(&file))?;
+    let is_stream = file == "-";
+    let mut target = match is_stream {
+        true => None,
+        false => Some(Target::of(&file)?),
+    };
+    if let Some(Target::File(path)) = &target {
+        refuse_own(&config, path)?;
     }
     let mut left_out = Vec::new();
     let sources = sources(&config, text, with_secrets, &mut left_out)?;
@@ -61,14 +66,11 @@ fn main(given: Given) -> Result<(), Stop> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
             .map_err(|error| format!("signals cannot be received ({error})"))?;
     }
-    let is_stream = file == "-";
     let mut stdout = std::io::stdout().lock();
-    let output = match is_stream {
-        true => Output::Stream(&mut stdout),
-        false => Output::File {
-            path: Path::new(&file),
-            force,
-        },
+    let output = match &mut target {
+        None => Output::Stream(&mut stdout),
+        Some(Target::Stream(device)) => Output::Stream(device),
+        Some(Target::File(path)) => Output::File { path, force },
     };
     let mut done =
         backup::make(&sources, output, &interrupted).map_err(|error| error.to_string())?;

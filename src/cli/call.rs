@@ -62,6 +62,11 @@ the files. JSON can be -: then it is read from standard input.",
     ..Command::NONE
 };
 
+/// Why arguments are refused.
+pub(super) fn not_json(error: &serde_json::Error) -> String {
+    format!("the arguments are not JSON ({error}); for example '{{\"table\": \"user_x_t\"}}'")
+}
+
 /// What [`TIMEOUT`] says.
 pub(super) fn timeout(given: &Given) -> Duration {
     given.seconds("--timeout").unwrap_or(Duration::from_secs(5))
@@ -82,11 +87,7 @@ fn main(given: Given) -> Result<(), Stop> {
     let config = config.map_err(Stop::Configuration)?;
     let kwargs = match kwargs {
         None => Value::Null,
-        Some(text) => serde_json::from_str(&text).map_err(|error| {
-            format!(
-                "the arguments are not JSON ({error}); for example '{{\"table\": \"user_x_t\"}}'"
-            )
-        })?,
+        Some(text) => serde_json::from_str(&text).map_err(|error| not_json(&error))?,
     };
     let call = GameCall::new(&script, &function, kwargs);
     let answer = make(&config, wanted.as_deref(), (call, None), timeout)?;

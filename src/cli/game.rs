@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::call::not_json;
 use super::command::{Action, Base, Command, JSON, Kind, Opt, option, switch, text};
 use super::given::{Given, Stop};
 use super::json_text;
@@ -21,7 +22,11 @@ pub(super) const COMMAND: Command = Command {
     summary: "show the connected games, and send messages, texts and commands to them",
     about: "\
 Shows the games that a running vpid serves with signed game scripts, and sends to them. With RCON, `say` and `command` \
-also reach a game without these scripts. JSON can be -: then it is read from standard input.",
+also reach a game without these scripts.
+
+JSON can be -: then it is read from standard input. What does not look like JSON is sent as a text.
+
+message and hook end when the game has received them. Whether one of its scripts listens is not known.",
     base: Base::Run,
     examples: &["vpid game say 'The server restarts in five minutes' --where center"],
     action: Action::Commands(&[
@@ -70,6 +75,10 @@ also reach a game without these scripts. JSON can be -: then it is read from sta
             "raise a script hook",
             |given| {
                 let data = data(&given)?.unwrap_or_else(|| json!({}));
+                if !(data.is_object() || data.is_null()) {
+                    let problem = "JSON must be an object, for example '{\"userid\": 2}'";
+                    return Err(Stop::Failed(problem.into()));
+                }
                 let name = given.words[0].clone();
                 push(&given, Push::Hook { name, data })
             },
@@ -89,9 +98,9 @@ also reach a game without these scripts. JSON can be -: then it is read from sta
         ]),
         Command::sub(
             "command",
-            &[text("TEXT")],
+            &[text("COMMAND")],
             "run a command on the server's console, if the game allows it",
-            |given| push(&given, Push::Command(given.words[0].clone())),
+            |given| push(&given, Push::Command(filled(&given, "COMMAND")?)),
         )
         .options(&[HOST, KEEP, TIMEOUT]),
     ]),
@@ -116,11 +125,20 @@ fn say(given: Given) -> Result<(), Stop> {
     let place = given.text("--where").unwrap_or("chat");
     let place =
         Place::parse(place).ok_or_else(|| Stop::Usage(format!("there is no place {place:?}")))?;
-    let text = given.words[0].clone();
+    let text = filled(&given, "TEXT")?;
     let to = given
         .count("--to")
         .and_then(|userid| i32::try_from(userid).ok());
     push(&given, Push::Print { text, to, place })
+}
+
+/// The first argument, of which nothing would come if it were empty.
+fn filled(given: &Given, name: &str) -> Result<String, Stop> {
+    let text = &given.words[0];
+    match text.trim().is_empty() {
+        true => Err(Stop::Usage(format!("{name} is empty"))),
+        false => Ok(text.clone()),
+    }
 }
 
 fn push(given: &Given, push: Push) -> Result<(), Stop> {
@@ -138,14 +156,19 @@ fn ask(given: &Given, request: &Request) -> Result<(), Stop> {
     Ok(run(&given.state_dir()?, request, given.json(), timeout)?)
 }
 
-/// The JSON behind a name; a text that is none stands for itself.
+/// The JSON behind a name; a text that does not look like JSON stands for itself.
 fn data(given: &Given) -> Result<Option<Value>, Stop> {
-    let text = given
-        .words
-        .get(1)
-        .map(|text| json_text(text, CONTROL_LINE_BYTES_MAX))
-        .transpose()?;
-    Ok(text.map(|text| serde_json::from_str(&text).unwrap_or_else(|_| text.into())))
+    let Some(word) = given.words.get(1) else {
+        return Ok(None);
+    };
+    let text = json_text(word, CONTROL_LINE_BYTES_MAX)?;
+    match serde_json::from_str(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if text.trim_start().starts_with(['{', '[', '"']) => {
+            Err(Stop::Failed(not_json(&error)))
+        }
+        Err(_) => Ok(Some(text.into())),
+    }
 }
 
 /// Shows what the vpid that holds this state folder replies. Errors are sentences.

@@ -1,9 +1,49 @@
-//! Files of vpid itself, which no command that writes a file of its own may write over.
+//! Where commands write files to that the operator names; and files of vpid itself, over which none may write.
 
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Engine};
 use crate::io::backup::Own;
+
+/// What a command writes to.
+pub(super) enum Target {
+    /// A file to be, with all links in its path followed.
+    File(PathBuf),
+    /// A device or a FIFO that is there: it must not become a file.
+    Stream(File),
+}
+
+impl Target {
+    /// # Errors
+    ///
+    /// A sentence for the operator.
+    pub fn of(name: &str) -> Result<Self, String> {
+        let path = Path::new(name);
+        let unusable = |error: io::Error| format!("{name} cannot be written: {error}");
+        match fs::metadata(path) {
+            _ if name.is_empty() => Err("the name of the file is empty".to_owned()),
+            Ok(found) if found.is_dir() => Err(format!("{name} is a folder; name a file in it")),
+            Ok(found) if found.is_file() => {
+                let path = fs::canonicalize(path);
+                path.map(Self::File).map_err(unusable)
+            }
+            Ok(_) => {
+                let file = OpenOptions::new().write(true).open(path);
+                file.map(Self::Stream).map_err(unusable)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+                Ok(to) => Err(format!(
+                    "{name} is a link to {}, which is not there; name that file",
+                    to.display()
+                )),
+                Err(_) => Ok(Self::File(path.to_owned())),
+            },
+            Err(error) => Err(unusable(error)),
+        }
+    }
+}
 
 /// Refuses a file to be written (`target`) that is one of vpid's own: the configuration and files that it names,
 /// SQLite databases with what SQLite keeps beside them, and all in the state folder or in a scriptdata folder. Links

@@ -338,7 +338,8 @@ fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     });
     line("created", format!("{}{age}", text("created")))?;
     let tries = entry["tries"].as_u64().unwrap_or(0);
-    line("state", format!("{}, tried {tries} times", text("state")))?;
+    let tried = table::counted(usize::try_from(tries).unwrap_or(usize::MAX), "time");
+    line("state", format!("{}, tried {tried}", text("state")))?;
     line("next try", next(entry, now_s))?;
     line("problem", text("problem"))
 }

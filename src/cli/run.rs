@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::command::{Action, Base, Command, Kind, Number, arg, option, switch};
 use super::given::{Given, Stop};
-use super::{init, users};
+use super::{engine_paths, init, users};
 use crate::config::{self, Config, Problem};
 use crate::daemon::{self, RunError};
 use crate::io::notify::Notifier;
@@ -110,7 +111,10 @@ fn alone(options: &Options, given: Given) -> Result<(), Stop> {
     // Options are looked up by their names, also when the configuration is read again.
     let environment = given.environment();
     let config = config::load(path.as_deref(), &environment).map_err(Stop::Configuration)?;
-    logging::apply(&config.log).map_err(|error| unusable(&config, &error))?;
+    logging::apply(&config.log).map_err(|error| {
+        let variable = environment("VPID_LOG_FILE").filter(|value| !value.is_empty());
+        unusable(&config, &error, variable.is_some())
+    })?;
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     for warning in config::unknown_variables(names) {
         log::warn!("{warning}");
@@ -120,6 +124,7 @@ fn alone(options: &Options, given: Given) -> Result<(), Stop> {
     if let Some(warning) = is_root.then(|| warning_for_root(&config)).flatten() {
         log::warn!("{warning}");
     }
+    report_folders(&config);
     if options.install_scripts {
         install_scripts(&config);
     }
@@ -135,12 +140,14 @@ fn alone(options: &Options, given: Given) -> Result<(), Stop> {
     })
 }
 
-fn unusable(config: &Config, error: &logging::OpenError) -> Stop {
-    let source = config.path.as_ref();
+/// `of_variable`: the environment names the file.
+fn unusable(config: &Config, error: &logging::OpenError, of_variable: bool) -> Stop {
+    let source = config.path.as_ref().filter(|_| !of_variable);
+    let key = if of_variable { "VPID_LOG_FILE" } else { "" };
     Stop::Configuration(vec![Problem {
         source: source.map_or("environment".into(), |path| path.display().to_string()),
         line: None,
-        key: String::new(),
+        key: key.to_owned(),
         message: error.to_string(),
     }])
 }
@@ -177,6 +184,26 @@ fn install_scripts(config: &Config) {
         match result {
             Ok(done) => log::info!("{done}"),
             Err(problem) => log::error!("the game scripts were not brought up to date: {problem}"),
+        }
+    }
+}
+
+/// Reports scriptdata folders that the game cannot use.
+fn report_folders(config: &Config) {
+    let mut seen: Vec<&Path> = Vec::new();
+    for server in &config.servers {
+        let folder = server.scriptdata.as_path();
+        if seen.contains(&folder) {
+            continue;
+        }
+        seen.push(folder);
+        if let Some(warning) = engine_paths::misnamed(folder) {
+            log::warn!("scriptdata: {warning}");
+        }
+        let mut here = config.servers.iter().filter(|it| it.scriptdata == folder);
+        let signs = here.any(|server| server.key.is_some());
+        if let Some(problem) = engine_paths::without_room(folder, signs) {
+            log::error!("scriptdata: {problem}; move the game to a shorter path");
         }
     }
 }

@@ -208,7 +208,8 @@ fn follow(state_dir: &Path, name: &str, json: bool, out: &mut dyn Write) -> Resu
         let lost = all.saturating_sub(after).saturating_sub(lines.len() as u64);
         let shown = (|| {
             if lost > 0 && after > 0 {
-                writeln!(out, "... {lost} lines came too fast")?;
+                let lost = table::counted(usize::try_from(lost).unwrap_or(usize::MAX), "line");
+                writeln!(out, "... {lost} came too fast")?;
             }
             match json {
                 true => lines
@@ -290,7 +291,16 @@ fn table(scripts: &[Value], out: &mut dyn Write) -> io::Result<()> {
         "RESTARTS",
         "PROBLEM",
     ];
-    table::write(head, &rows, out)
+    if rows.iter().any(|row| row[9] != "-") {
+        return table::write(head, &rows, out);
+    }
+    // It is wide enough without what none of them has.
+    let rows: Vec<[String; 9]> = rows.iter().map(but_for_the_last).collect();
+    table::write(but_for_the_last(&head), &rows, out)
+}
+
+fn but_for_the_last<T: Clone>(row: &[T; 10]) -> [T; 9] {
+    std::array::from_fn(|at| row[at].clone())
 }
 
 fn row(script: &Value) -> [String; 10] {
@@ -340,15 +350,19 @@ fn stats(scripts: &Value, out: &mut dyn Write) -> io::Result<()> {
         let memory = memory.map_or("-".into(), |it| {
             format!("{:.1} MiB", it / f64::from(1 << 20))
         });
+        let starts = usize::try_from(count("starts")).unwrap_or(usize::MAX);
+        let restarts = match count("restarts") {
+            0 => String::new(),
+            restarts => format!(", {restarts} of them after it ended by itself"),
+        };
         writeln!(
             out,
-            "{}: {}, memory {memory}, {} waiting, {} lost, {} starts, {} of them after it ended by itself",
+            "{}: {}, memory {memory}, {} waiting, {} lost, {}{restarts}",
             text("name"),
             text("state"),
             count("waiting"),
             count("dropped"),
-            count("starts"),
-            count("restarts"),
+            table::counted(starts, "start"),
         )?;
         if script["responded"] == false {
             writeln!(

@@ -66,6 +66,11 @@ pub(super) fn find(vscripts: &Path) -> Shadows {
     found
 }
 
+/// Whether one of [`Shadows::custom`] is a `mapspawn.nut`, which may start `vpi.nut`.
+pub(super) fn is_mapspawn(found: &str) -> bool {
+    found.to_ascii_lowercase().contains("/mapspawn.nut")
+}
+
 fn sorted(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();

@@ -102,7 +102,9 @@ pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Res
 /// A reader that has gone (`vpid --help | head`) is no failure.
 pub(super) fn but_for_a_gone_reader(written: io::Result<()>) -> Result<(), String> {
     match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.to_string()),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("the output cannot be written ({error})"))
+        }
         _ => Ok(()),
     }
 }

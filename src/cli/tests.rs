@@ -186,7 +186,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "queue list --config",
-        "vpid queue list: missing argument for option '--config'",
+        "vpid queue list: FILE is missing behind --config",
     ),
     (
         "game list --host red",
@@ -430,6 +430,18 @@ fn every_command_line_of_the_manual_is_one() {
         }
     }
     assert!(count > 150, "only {count} command lines were found");
+}
+
+/// bash and fish pass over any option; zsh takes what it does not know for the end of what it can complete.
+#[test]
+fn zsh_knows_the_options_that_can_stand_before_a_subcommand() {
+    let script = completions::of("zsh");
+    let (_, game) = script.split_once("\n_vpid_game() {").expect("a function");
+    let (game, _) = game.split_once("\n}\n").expect("its end");
+    assert!(
+        game.contains("--host=") && game.contains("1: :->command"),
+        "{game}"
+    );
 }
 
 #[test]

@@ -102,17 +102,19 @@ pub(super) fn follow(
             Err(error) => return Err(error.to_string()),
         };
         let text = shown(line)?;
-        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-            return Ok(());
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(|error| error.to_string())?,
         }
     }
 }
 
 fn shown(line: Value, zone: &TimeZone, columns: Option<usize>) -> Result<String, String> {
     if let Some(dropped) = line["dropped"].as_u64() {
-        return Ok(format!(
-            "... {dropped} lines were dropped: they came too fast"
-        ));
+        return Ok(match dropped {
+            1 => "... 1 line was dropped: it came too fast".to_owned(),
+            _ => format!("... {dropped} lines were dropped: they came too fast"),
+        });
     }
     let line: TraceLine = serde_json::from_value(line)
         .map_err(|error| format!("vpid sent a line that this program cannot read ({error})"))?;

@@ -273,8 +273,17 @@ impl Reader<'_> {
             "" => self.overlay(table, SQLITE),
             _ => self.check(table, SQLITE),
         }
+        let path = self.own_path(table, "path", &default);
+        if path.is_dir() {
+            let place = table.place("path").unwrap_or(&table.place).clone();
+            let message = format!(
+                "{} is a folder, and not a file of a database; write the path of a file",
+                path.display()
+            );
+            self.problem(&place, message);
+        }
         Engine::Sqlite(Sqlite {
-            path: self.own_path(table, "path", &default),
+            path,
             full_durability: table.word("durability") != "normal",
         })
     }

@@ -77,15 +77,23 @@ fn explained(table: &Declared, key: &Key) -> String {
     text
 }
 
-/// `[text](address)` becomes `text`.
+/// `[text](page.md#place)` becomes `text (docs/page.md)`, and a text that is the page's name `docs/page.md`.
 fn without_links(text: &str) -> String {
     let mut parts = text.split("](");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        if let Some(at) = plain.rfind('[') {
-            plain.remove(at);
-        }
-        plain += part.split_once(')').map_or(part, |(_, behind)| behind);
+        let (address, behind) = part.split_once(')').unwrap_or((part, ""));
+        let page = address.split('#').next().unwrap_or_default();
+        let linked = plain.split_off(plain.rfind('[').unwrap_or(plain.len()));
+        let linked = linked.strip_prefix('[').unwrap_or(&linked);
+        let shown = match page {
+            "" => linked.to_owned(),
+            page if page == linked => format!("docs/{page}"),
+            page if plain.ends_with('(') => format!("{linked}: docs/{page}"),
+            page => format!("{linked} (docs/{page})"),
+        };
+        plain += &shown;
+        plain += behind;
     }
     plain
 }
@@ -104,4 +112,27 @@ fn comment(text: &str) -> String {
         }
     }
     comment.trim_start().to_owned() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_links;
+
+    #[test]
+    fn links_become_names_of_pages() {
+        for (text, plain) in [
+            (
+                "The parts: [The log](operations.md#the-log).",
+                "The parts: The log (docs/operations.md).",
+            ),
+            ("see [security.md](security.md).", "see docs/security.md."),
+            (
+                "so ([how](scripts.md#limits)).",
+                "so (how: docs/scripts.md).",
+            ),
+            ("[here](#here) and [[server]]", "here and [[server]]"),
+        ] {
+            assert_eq!(without_links(text), plain);
+        }
+    }
 }

@@ -219,7 +219,15 @@ impl Written {
             return Err(vec![unreadable("configuration", None, message)]);
         };
         let name = path.display().to_string();
-        let text = read_bounded(&path).map_err(|error| (None, error.to_string()));
+        let text = read_bounded(&path).map_err(|error| {
+            let advice = match error {
+                Unreadable::Missing(_) => {
+                    format!("; `vpid init --config '{name}'` writes a new one")
+                }
+                _ => String::new(),
+            };
+            (None, format!("{error}{advice}"))
+        });
         let text = text.and_then(|bytes| {
             file::text(bytes).map_err(|wrong| (Some(wrong.line), wrong.message.to_owned()))
         });
@@ -278,7 +286,7 @@ enum Unreadable {
     Folder,
     #[error("is larger than {CONFIG_FILE_BYTES_MAX} bytes, which no configuration is")]
     TooLarge,
-    #[error("cannot be read: {0}; `vpid init` writes a new one")]
+    #[error("cannot be read: {0}")]
     Missing(io::Error),
     #[error("cannot be read: {0}; vpid must run as a user that can read it")]
     Io(io::Error),

@@ -121,15 +121,22 @@ impl Core {
     }
 
     fn call_community(&mut self, call: ForwardedCall<VyhubCall>, now: Now, out: &mut Output) {
-        let server = self.server_of_call(&call);
+        let keeper = self.shared.functions.keeper();
+        let not_of_it = || keeper.unavailable(not_of_it(keeper));
+        let server = match (self.server_of_call(&call), call.caller, &self.community) {
+            (Some(server), ..) => Ok(server),
+            (None, Caller::Script(_) | Caller::Operator, Some(community)) => {
+                community.server_for(&call.what, &self.shared.servers)
+            }
+            _ => Err(not_of_it()),
+        };
         match (&mut self.community, server) {
-            (Some(community), Some(server)) => {
+            (Some(community), Ok(server)) => {
                 let cx = &mut self.shared.context(now, out);
                 community.call(call.id, server, call.what, call.due_ms, cx);
             }
-            _ => {
-                let keeper = self.shared.functions.keeper();
-                let error = keeper.unavailable(not_of_it(keeper));
+            (_, server) => {
+                let error = server.err().unwrap_or_else(not_of_it);
                 out.respond(call.id, Err(error));
             }
         }
@@ -191,6 +198,9 @@ impl Core {
         now: Now,
         out: &mut Output,
     ) {
+        if let Some(problem) = self.reaches_none(&request) {
+            return out.complete(Some(ticket), Err(problem));
+        }
         let cx = &mut self.shared.context(now, out);
         match request {
             OperatorRequest::Push { host, push, keep } => {
@@ -228,6 +238,41 @@ impl Core {
                 self.notify_scripts(Input::Operator(request, ticket), now, out);
             }
         }
+    }
+
+    /// Why a text of an operator reaches no player: the one whom it is for is not on, where it is known who is.
+    fn reaches_none(&self, request: &OperatorRequest) -> Option<String> {
+        let servers = &self.shared.servers;
+        let (roster, push) = match request {
+            OperatorRequest::Push { host, push, .. } => {
+                let server = servers.get(self.shared.server_of(*host)?)?;
+                (server.roster_of(*host)?, push)
+            }
+            OperatorRequest::ToConsole { server, push } => (&servers.get(*server)?.roster, push),
+            _ => return None,
+        };
+        let Push::Print {
+            to: Some(userid), ..
+        } = push
+        else {
+            return None;
+        };
+        if !roster.is_whole() || roster.person(i64::from(*userid)).is_some() {
+            return None;
+        }
+        let named = |person: &Person| {
+            let name = person.name.replace(char::is_control, "?");
+            format!("#{} {name}", person.userid)
+        };
+        let people = roster.people().filter(|person| !person.bot);
+        let people: Vec<String> = people.map(named).collect();
+        let there = match people.is_empty() {
+            true => "no player is on".to_owned(),
+            false => format!("there is: {}", people.join(", ")),
+        };
+        Some(format!(
+            "no player of the userid {userid} is on the server; {there}"
+        ))
     }
 
     /// A command for the console goes by RCON, where there is that.

@@ -88,7 +88,7 @@ impl Links {
             Arrival::Held => {}
             Arrival::Seen => {
                 if let Some(link) = cx.hosts.link(host) {
-                    link.owe_lost_ack(file.session, cx.now);
+                    link.owe_lost_ack(file.session, cx.now, &mut cx.out.effects);
                 }
                 cx.out.effects.push(Effect::Remove { file: file.file });
             }

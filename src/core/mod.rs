@@ -268,6 +268,11 @@ impl Core {
         self.shared.servers.consoles()
     }
 
+    /// Servers whose RCON has refused the password, by their `hostname`.
+    pub fn refused_consoles(&self) -> impl Iterator<Item = (servers::ServerId, Option<&str>)> {
+        self.shared.servers.refused_consoles()
+    }
+
     /// Where a host's files are: its folder and name.
     pub fn host(&self, host: HostId) -> Option<(FolderId, &str)> {
         self.shared
@@ -296,6 +301,11 @@ impl Core {
     /// The name of a Python script.
     pub fn script_name(&self, script: ScriptId) -> Option<&str> {
         self.scripts.as_ref()?.name(script)
+    }
+
+    /// The names of the Python scripts that are known.
+    pub fn script_names(&self) -> impl Iterator<Item = &str> {
+        self.scripts.iter().flat_map(|scripts| scripts.names())
     }
 
     /// The secret with which a host's answers are sealed.

@@ -91,7 +91,12 @@ impl Output {
     /// Sends a command that is known to fit into a line.
     pub fn rcon(&mut self, server: ServerId, ticket: u64, command: &Command) {
         if let Ok(line) = command.line() {
-            let job = rcon::Job { ticket, line };
+            let is_urgent = command.is_urgent();
+            let job = rcon::Job {
+                ticket,
+                line,
+                is_urgent,
+            };
             self.effects.push(Effect::Rcon { server, job });
         }
     }

@@ -223,7 +223,12 @@ mod tests {
             ("\"rcon_password\" \"geheim\"", ""),
         ] {
             let (ticket, line) = (1, line.to_owned());
-            let job = rcon::Job { ticket, line };
+            let is_urgent = false;
+            let job = rcon::Job {
+                ticket,
+                line,
+                is_urgent,
+            };
             let server = ServerId(0);
             assert_eq!(About::effect(&Effect::Rcon { server, job }).name, word);
         }

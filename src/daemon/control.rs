@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use rustix::event::PollFlags;
 use serde_json::{Value, json};
 
-use super::trace::{NoServer, Reader};
+use super::trace::{NoServer, Reader, unix_ms};
 use super::{Daemon, Due};
 use crate::core::servers::ServerId;
 use crate::core::{Event, HostId, OperatorRequest};
@@ -42,6 +42,17 @@ struct Client {
     trace: Option<Reader>,
 }
 
+impl Client {
+    /// Sends nothing more, and gets nothing that it has requested.
+    fn is_done(&self, tickets: &HashMap<u64, (u64, bool)>) -> bool {
+        let follows = self.watch.is_some() || self.trace.is_some();
+        let waits = || tickets.values().any(|(number, _)| *number == self.number);
+        let connection = &self.connection;
+        let is_owed = || connection.wants_to_write() || connection.has_request() || waits();
+        connection.has_ended() && (follows || !is_owed())
+    }
+}
+
 /// What a connection wants to hear.
 struct Watch {
     /// `None`: of all hosts.
@@ -67,17 +78,29 @@ impl Control {
             what.set(PollFlags::OUT, connection.wants_to_write());
             (connection.fd(), what)
         });
+        // Of one that waits for a reply and sends nothing more, only that it has gone would come, again and again.
+        let clients = clients.filter(|(_, what)| !what.is_empty());
         listener.chain(clients).collect()
     }
 
     /// Whether requests have come that can be carried out.
     pub fn has_requests(&self) -> bool {
         let mut clients = self.connections.iter();
-        clients.any(|client| client.connection.has_request())
+        clients.any(|client| client.connection.has_request() && !self.owes(client.number))
+    }
+
+    /// Whether this connection waits for the whole answer to a request. The next one is not carried out before: what
+    /// many lists together would hold is not bounded.
+    fn owes(&self, number: u64) -> bool {
+        let mut tickets = self.tickets.values();
+        tickets.any(|(of, whole)| *of == number && *whole)
     }
 
     /// The next request of this connection, unless it is gone.
     fn next_request(&mut self, number: u64) -> Option<Vec<u8>> {
+        if self.owes(number) {
+            return None;
+        }
         self.client(number)?.connection.next_request()
     }
 
@@ -122,11 +145,12 @@ impl Control {
 
     /// Answers a connection.
     pub(super) fn send(&mut self, number: u64, line: &Value) {
-        let sent = self
-            .client(number)
-            .is_none_or(|client| client.connection.send(&line.to_string()));
-        if !sent {
-            self.connections.retain(|client| client.number != number);
+        let Some(place) = self.connections.iter().position(|it| it.number == number) else {
+            return;
+        };
+        let client = &mut self.connections[place];
+        if !client.connection.send(&line.to_string()) || client.is_done(&self.tickets) {
+            self.connections.remove(place);
         }
     }
 }
@@ -192,6 +216,7 @@ impl Daemon {
             passed_over,
             ..
         } = &mut self.control;
+        connections.retain(|client| !client.is_done(tickets));
         tickets.retain(|_, (number, _)| connections.iter().any(|client| client.number == *number));
         passed_over.retain(|ticket, _| tickets.contains_key(ticket));
         let watched = self.control.is_watched();
@@ -252,9 +277,14 @@ impl Daemon {
         self.wheel.insert(Due::Accept, (), again_ms);
     }
 
-    fn accepted(&mut self, connection: Connection) {
+    fn accepted(&mut self, mut connection: Connection) {
         self.control.is_shortage_logged = false;
-        if self.control.connections.len() < limits::CONTROL_CONNECTIONS_MAX {
+        if self.control.connections.len() >= limits::CONTROL_CONNECTIONS_MAX {
+            let most = limits::CONTROL_CONNECTIONS_MAX;
+            let problem = format!("{most} commands are connected to this vpid already; end some");
+            log::warn!("{problem}");
+            connection.send(&json!({ "error": problem }).to_string());
+        } else {
             self.control.last_ticket += 1;
             let number = self.control.last_ticket;
             self.control.connections.push(Client {
@@ -347,12 +377,17 @@ impl Daemon {
             return None;
         }
         let mut all = self.core.consoles();
+        // Of one that has refused the password, the core says so.
+        let mut refused = self.core.refused_consoles();
         let Some(wanted) = wanted else {
-            let (only, _) = all.next()?;
-            let is_alone = all.next().is_none() && self.core.games(self.now()).is_empty();
+            let (only, another) = match all.next() {
+                Some((only, _)) => (only, all.next()),
+                None => (refused.next()?.0, refused.next()),
+            };
+            let is_alone = another.is_none() && self.core.games(self.now()).is_empty();
             return is_alone.then_some(only);
         };
-        let mut of_name = all.filter(|(_, name)| *name == Some(wanted));
+        let mut of_name = all.chain(refused).filter(|(_, name)| *name == Some(wanted));
         of_name.next().map(|(server, _)| server)
     }
 
@@ -372,6 +407,7 @@ impl Daemon {
             let answer = match outcome {
                 Ok(mut value) if whole => {
                     if let Some(sentences) = passed_over {
+                        self.add_script_paths(&mut value);
                         value["passed_over"] = sentences.into();
                     }
                     value
@@ -388,9 +424,10 @@ impl Daemon {
         let Some((_, name)) = self.core.host(host) else {
             return;
         };
-        let Some(line) = control::watched(name, message) else {
+        let Some(mut line) = control::watched(name, message) else {
             return;
         };
+        line["at_ms"] = unix_ms().into();
         let line = line.to_string();
         self.control
             .connections
@@ -463,6 +500,70 @@ mod tests {
         drop(greedy);
         daemon.serve_control();
         assert_eq!(daemon.control.connections.len(), 1);
+    }
+
+    #[test]
+    fn a_client_that_sends_nothing_more_gets_its_replies_and_then_the_end() {
+        let (_dir, mut daemon) = daemon();
+        let mut one = client(&daemon);
+        one.write_all(b"{}\n{}\n").unwrap();
+        one.shutdown(std::net::Shutdown::Write).unwrap();
+        daemon.serve_control();
+        while !daemon.control.connections.is_empty() {
+            let wake = daemon.wait().unwrap();
+            daemon.turn(wake);
+        }
+        assert_eq!(
+            BufReader::new(&one).lines().map_while(Result::ok).count(),
+            2
+        );
+        // One that follows has nothing to wait for.
+        let mut one = client(&daemon);
+        one.write_all(b"{\"do\": \"watch\", \"host\": null}\n")
+            .unwrap();
+        daemon.serve_control();
+        daemon.serve_control();
+        one.shutdown(std::net::Shutdown::Write).unwrap();
+        daemon.serve_control();
+        assert!(daemon.control.connections.is_empty());
+    }
+
+    #[test]
+    fn of_several_lists_that_a_client_requests_at_once_each_waits_for_the_one_before() {
+        let (_dir, mut daemon) = daemon();
+        let mut one = client(&daemon);
+        let request = json!({"do": "queue", "verb": "list"}).to_string() + "\n";
+        one.write_all(request.repeat(3).as_bytes()).unwrap();
+        daemon.serve_control();
+        daemon.serve_control();
+        assert_eq!(daemon.control.tickets.len(), 1);
+        assert!(!daemon.control.has_requests());
+        let reader = std::thread::spawn(move || BufReader::new(one).lines().take(3).count());
+        while !reader.is_finished() {
+            daemon.drain_events();
+            let wake = daemon.wait().unwrap();
+            daemon.turn(wake);
+        }
+        assert_eq!(reader.join().unwrap(), 3);
+    }
+
+    #[test]
+    fn one_command_too_many_is_told_so() {
+        let (_dir, mut daemon) = daemon();
+        let clients: Vec<UnixStream> = (0..=limits::CONTROL_CONNECTIONS_MAX)
+            .map(|_| {
+                let client = client(&daemon);
+                daemon.serve_control();
+                client
+            })
+            .collect();
+        let mut line = String::new();
+        let last = clients.last().expect("one");
+        BufReader::new(last).read_line(&mut line).unwrap();
+        assert!(
+            line.contains("are connected to this vpid already"),
+            "{line}"
+        );
     }
 
     #[test]

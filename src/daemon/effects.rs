@@ -128,7 +128,10 @@ impl Daemon {
                 kept.display()
             ),
             Err(error) => {
-                let problem = format!("{reason}; and it cannot be moved to rejected/ ({error})");
+                let problem = format!(
+                    "{reason}; and it cannot be moved to rejected/ ({error}): it stays where it is until the next \
+                     start, which tries again"
+                );
                 self.complain(place, name, &problem);
             }
         }

@@ -78,6 +78,12 @@ impl Watched {
                 "{scriptdata}: the folder cannot be opened, since it does not exist; the game makes it when it first \
                  writes a file, and vpid looks for it every few seconds. If the game is elsewhere, correct scriptdata"
             );
+        } else if error.get_ref().is_some() {
+            // A sentence of ours, with its own remedy.
+            let path = self.path.display();
+            log::error!(
+                "{path}: the folder cannot be opened: {error}. vpid tries again every few seconds"
+            );
         } else {
             let path = self.path.display();
             log::error!(

@@ -156,8 +156,15 @@ pub enum RunError {
     /// It, or what it would lie in.
     #[error("state: {0} is not a folder; remove it, or correct `state_dir` (VPID_STATE_DIR)")]
     NotAFolder(PathBuf),
+    #[error(
+        "{0} is a folder that others need, and vpid would close it to them; name one for vpid alone: `state_dir` \
+         (VPID_STATE_DIR)"
+    )]
+    OfAll(PathBuf),
     /// Something in it cannot be read or written.
-    #[error("{0}: the state folder cannot be used ({1})")]
+    #[error(
+        "{0}: the state folder cannot be used ({1}); see to its owner and permissions, and to room on its disk"
+    )]
     State(PathBuf, io::Error),
     #[error(
         "{0}: another vpid (process {1}) holds this state folder; stop it, or give this one its own \
@@ -177,7 +184,8 @@ pub enum RunError {
     #[error("the system gives no descriptors to wait on ({0})")]
     NoDescriptors(io::Error),
     #[error(
-        "log_listen = \"{0}\" cannot be opened ({1}); choose another port, here and in logaddress_add"
+        "log_listen = \"{0}\" cannot be opened ({1}); {remedy}",
+        remedy = remedy_for_log(.1)
     )]
     Log(SocketAddr, io::Error),
     #[error(transparent)]
@@ -186,6 +194,16 @@ pub enum RunError {
     Geoip(GeoipError),
     #[error("waiting for events failed ({0})")]
     Wait(io::Error),
+}
+
+fn remedy_for_log(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "it must be an address of the machine on which vpid runs"
+        }
+        io::ErrorKind::PermissionDenied => "choose a port above 1023, here and in logaddress_add",
+        _ => "choose another port, here and in logaddress_add",
+    }
 }
 
 /// Serves until SIGTERM or SIGINT. `config_path` is read again on SIGHUP, and when it was edited,
@@ -234,7 +252,8 @@ impl Daemon {
         let (remembered_log, remembered) =
             RememberedLog::open(&config.state_dir).map_err(unusable)?;
         let (sessions, known) = SessionLog::open(&config.state_dir).map_err(unusable)?;
-        let (begun, begun_calls) = Begun::open(&config.state_dir).map_err(unusable)?;
+        let (begun, begun_calls) =
+            Begun::open(&config.state_dir, config.scripts.is_some()).map_err(unusable)?;
         let (tries, tried) = Tries::open(&config.state_dir).map_err(unusable)?;
         let rejected = Rejected::open(&config.state_dir).map_err(unusable)?;
         let poller = Poller::new(config.watch != Watch::Poll).map_err(RunError::NoDescriptors)?;
@@ -437,6 +456,9 @@ fn state_folder(path: &Path) -> Result<Lock, RunError> {
         && !there.is_dir()
     {
         return Err(RunError::NotAFolder(there.to_owned()));
+    }
+    if private::is_of_all(path) {
+        return Err(RunError::OfAll(state()));
     }
     private::state_folder(path).map_err(|error| RunError::NoState(state(), error))?;
     let lock = Lock::of_state(path).map_err(|error| match error {

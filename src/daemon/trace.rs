@@ -75,7 +75,10 @@ impl Daemon {
                 near,
             });
         }
-        let note = self.note_on(wants.host.as_deref());
+        let host_note = self.note_on(wants.host.as_deref());
+        let script_note = self.note_on_script(wants.script.as_deref());
+        let notes = host_note.into_iter().chain(script_note);
+        let note = notes.reduce(|all, next| format!("{all}. {next}"));
         self.control.trace(number, Reader::new(wants));
         Ok(json!({ "ok": true, "note": note }))
     }
@@ -86,6 +89,26 @@ impl Daemon {
         let unknown = host.filter(|host| !is_known(host))?;
         Some(format!(
             "no host {unknown} is known now; its lines come when it is seen"
+        ))
+    }
+
+    /// Where an operator follows a Python script that is not known. Game scripts are known when they call.
+    fn note_on_script(&self, script: Option<&str>) -> Option<String> {
+        let wanted = script.filter(|name| !name.contains('.') || name.ends_with(".py"))?;
+        let bare = wanted.strip_suffix(".py").unwrap_or(wanted);
+        let known: Vec<&str> = self.core.script_names().collect();
+        if known.contains(&bare) {
+            return None;
+        }
+        let there = match known.is_empty() {
+            true => String::new(),
+            false => format!("; there is: {}", known.join(", ")),
+        };
+        let near = nearest(bare, &known);
+        let near = near.map_or_else(String::new, |near| format!(". Did you mean {near}?"));
+        Some(format!(
+            "no Python script {bare} is known now, and game scripts are named with their .nut; its lines come when it \
+             is loaded{there}{near}"
         ))
     }
 
@@ -166,8 +189,7 @@ impl Daemon {
     }
 
     fn trace_line(&mut self, mut line: TraceLine) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        line.at_ms = now.map_or(0, |now| now.as_millis() as u64);
+        line.at_ms = unix_ms();
         let mut text = None;
         self.control.each_reader(|reader, connection| {
             if !reader.wants.wants(&line) {
@@ -177,6 +199,12 @@ impl Daemon {
             reader.send(text, connection)
         });
     }
+}
+
+/// The time of a line for operators.
+pub(super) fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as u64)
 }
 
 impl TraceLine {

@@ -27,8 +27,9 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Opens the file and gives what it holds, oldest first.
-    pub fn open(state_dir: &Path) -> io::Result<(Self, Vec<CallId>)> {
+    /// Opens the file and gives what it holds, oldest first. `calls_come`: room for them is taken now; else with the
+    /// first one.
+    pub fn open(state_dir: &Path, calls_come: bool) -> io::Result<(Self, Vec<CallId>)> {
         let path = state_dir.join("begun");
         let bytes = read(&path)?;
         // A record that a crash cut short is not counted, and what follows it must start at a boundary.
@@ -42,8 +43,11 @@ impl Begun {
         let begun = Self {
             log,
             earlier: kept.len() / RECORD_BYTES,
-            reserved: false,
+            reserved: calls_come,
         };
+        if calls_come {
+            reserve(&begun.log.file);
+        }
         Ok((begun, decode(kept).collect()))
     }
 
@@ -113,15 +117,15 @@ mod tests {
     #[test]
     fn records_come_back_and_a_torn_one_does_not_spoil_the_next() {
         let state = tempfile::tempdir().unwrap();
-        let (mut begun, before) = Begun::open(state.path()).unwrap();
+        let (mut begun, before) = Begun::open(state.path(), false).unwrap();
         assert!(before.is_empty());
         begun.add(call(1 << 40, 7), |_| true).unwrap();
         begun.log.file.write_all(&[9; 5]).unwrap();
         drop(begun);
-        let (mut begun, before) = Begun::open(state.path()).unwrap();
+        let (mut begun, before) = Begun::open(state.path(), false).unwrap();
         assert_eq!(before, [call(1 << 40, 7)]);
         begun.add(call(2, 0), |_| true).unwrap();
-        let (_, after) = Begun::open(state.path()).unwrap();
+        let (_, after) = Begun::open(state.path(), false).unwrap();
         assert_eq!(after, [call(1 << 40, 7), call(2, 0)]);
     }
 
@@ -131,21 +135,27 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let other = File::create(state.path().join("other")).unwrap();
         let possible = rustix::fs::fallocate(&other, FallocateFlags::KEEP_SIZE, 0, 4_096);
-        let (mut begun, _) = Begun::open(state.path()).unwrap();
-        begun.add(call(1, 1), |_| true).unwrap();
-        let about = begun.log.file.metadata().unwrap();
-        assert_eq!(about.len(), RECORD_BYTES as u64);
         let wanted = (BEGUN_CALLS_KEPT * RECORD_BYTES) as u64;
-        assert!(possible.is_err() || about.blocks() * 512 >= wanted);
+        for calls_come in [true, false] {
+            let (mut begun, _) = Begun::open(state.path(), calls_come).unwrap();
+            if !calls_come {
+                begun.add(call(1, 1), |_| true).unwrap();
+            }
+            let about = begun.log.file.metadata().unwrap();
+            let records = if calls_come { 0 } else { 1 };
+            assert_eq!(about.len(), records * RECORD_BYTES as u64);
+            assert!(possible.is_err() || about.blocks() * 512 >= wanted);
+            std::fs::remove_file(state.path().join("begun")).unwrap();
+        }
     }
 
     #[test]
     fn of_many_calls_those_stay_whose_files_are_there_or_are_of_an_earlier_run() {
         let state = tempfile::tempdir().unwrap();
-        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        let (mut begun, _) = Begun::open(state.path(), false).unwrap();
         begun.add(call(1, 1), |_| true).unwrap();
         drop(begun);
-        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        let (mut begun, _) = Begun::open(state.path(), false).unwrap();
         for n in 1..2 * BEGUN_CALLS_KEPT as u32 {
             // Two calls of files that stay, one at the beginning and one in the middle.
             let file = if n == 1 || n == 70_000 { 2 } else { 3 };
@@ -153,18 +163,18 @@ mod tests {
         }
         begun.add(call(4, 0), |_| true).unwrap();
         drop(begun);
-        let (_, kept) = Begun::open(state.path()).unwrap();
+        let (_, kept) = Begun::open(state.path(), false).unwrap();
         assert_eq!(kept, [call(1, 1), call(2, 1), call(2, 70_000), call(4, 0)]);
     }
 
     #[test]
     fn the_file_is_bounded_and_keeps_the_newest() {
         let state = tempfile::tempdir().unwrap();
-        let (mut begun, _) = Begun::open(state.path()).unwrap();
+        let (mut begun, _) = Begun::open(state.path(), false).unwrap();
         for n in 0..2 * BEGUN_CALLS_KEPT as u32 {
             begun.add(call(9, n), |_| true).unwrap();
         }
-        let (_, kept) = Begun::open(state.path()).unwrap();
+        let (_, kept) = Begun::open(state.path(), false).unwrap();
         assert_eq!(kept.len(), BEGUN_CALLS_KEPT);
         let last = call(9, 2 * BEGUN_CALLS_KEPT as u32 - 1);
         assert_eq!(kept.last(), Some(&last));

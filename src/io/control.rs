@@ -87,6 +87,7 @@ pub struct Connection {
     stream: UnixStream,
     input: Vec<u8>,
     output: Vec<u8>,
+    ended: bool,
 }
 
 impl Connection {
@@ -96,6 +97,7 @@ impl Connection {
             stream,
             input: Vec::new(),
             output: Vec::new(),
+            ended: false,
         })
     }
 
@@ -109,7 +111,12 @@ impl Connection {
 
     /// Whether there is room for more of what the other side sends.
     pub fn wants_to_read(&self) -> bool {
-        self.input.len() <= limits::CONTROL_LINE_BYTES_MAX
+        !self.ended && self.input.len() <= limits::CONTROL_LINE_BYTES_MAX
+    }
+
+    /// Whether the other side sends nothing more. It may still wait for the replies.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Reads what is there and has room. False: the other side is gone, or has sent a line longer than any
@@ -118,15 +125,17 @@ impl Connection {
         let mut buffer = [0; 4096];
         while self.wants_to_read() {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return false,
+                Ok(0) => self.ended = true,
                 Ok(count) => self.input.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return false,
             }
         }
-        self.line_end()
-            .is_some_and(|end| end < limits::CONTROL_LINE_BYTES_MAX)
+        self.ended
+            || self
+                .line_end()
+                .is_some_and(|end| end < limits::CONTROL_LINE_BYTES_MAX)
     }
 
     fn line_end(&self) -> Option<usize> {
@@ -285,7 +294,7 @@ mod tests {
         let client = reader.join().unwrap().unwrap();
         assert!(connection.read());
         drop(client);
-        assert!(!connection.read());
+        assert!(connection.read() && connection.has_ended() && !connection.wants_to_read());
     }
 
     #[test]

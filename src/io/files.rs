@@ -12,11 +12,11 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What tells one state of a file from another.
@@ -336,18 +336,17 @@ impl Folder {
                 let Some(source) = self.open_plain(name)? else {
                     return Ok(());
                 };
-                let mut options = OpenOptions::new();
-                let mut copy = options
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(target)?;
+                // Whole or not at all: a half of an earlier try must not be in the way of the next one.
+                let mut copy = tempfile::Builder::new()
+                    .prefix(TEMPORARY)
+                    .tempfile_in(parent(target))?;
                 // The first part of what is too large to be read says enough. It is not synced:
                 // the deciding thread would wait for the disk.
                 io::copy(
                     &mut source.take(limits::CALL_FILE_BYTES_MAX as u64),
                     &mut copy,
                 )?;
+                copy.persist(target).map_err(|error| error.error)?;
                 self.remove(name)
             }
             other => Ok(other?),

@@ -16,6 +16,43 @@ const FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
+/// Whether others need this folder: one of the system, or one in which all users write. It is nothing that vpid could
+/// close to them.
+pub fn is_of_all(path: &Path) -> bool {
+    const OF_THE_SYSTEM: [&str; 23] = [
+        "/",
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/home",
+        "/lib",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/proc",
+        "/root",
+        "/run",
+        "/sbin",
+        "/srv",
+        "/sys",
+        "/tmp",
+        "/usr",
+        "/usr/local",
+        "/var",
+        "/var/lib",
+        "/var/log",
+        "/var/tmp",
+    ];
+    let Ok(path) = path.canonicalize() else {
+        return false;
+    };
+    let is_sticky = path
+        .metadata()
+        .is_ok_and(|found| found.mode() & 0o1000 != 0);
+    is_sticky || OF_THE_SYSTEM.iter().any(|of| path == Path::new(of))
+}
+
 /// The state folder itself: made for its user alone where it is missing. One that was there stays as
 /// readable as its owner made it, since other things may lie in it, with a warning; what vpid keeps
 /// in it is private anyway. But no other user may write there.
@@ -127,6 +164,19 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn folders_that_others_need_are_not_vpids() {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("/", dir.path().join("link")).unwrap();
+        for path in ["/", "/tmp", "/var/lib", "/usr/../etc"] {
+            assert!(is_of_all(Path::new(path)), "{path}");
+        }
+        assert!(is_of_all(&dir.path().join("link")));
+        for path in [dir.path(), &dir.path().join("missing")] {
+            assert!(!is_of_all(path), "{}", path.display());
+        }
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o777

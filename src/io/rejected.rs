@@ -55,18 +55,20 @@ impl Rejected {
         folder.move_out(name, &target)?;
         // Identities and calls are in it, which no other user may read.
         private::close_file(&target);
-        let mut options = OpenOptions::new();
-        let reasons = private::open(
-            &reason_path(&target),
-            options.write(true).create(true).truncate(true),
-        );
-        writeln!(reasons?, "{reason}")?;
+        // It is moved, whatever becomes of what is beside it.
+        if let Err(error) = write_reason(&target, reason) {
+            let name = target.display();
+            log::warn!("{name}: the reason cannot be written beside it ({error})");
+        }
         let bytes = fs::symlink_metadata(&target).map_or(0, |data| data.len());
         self.bytes += bytes;
         let name = target.file_name().unwrap_or_default().to_owned();
         self.bytes -= self.files.insert(name, bytes).unwrap_or(0);
-        if self.is_full() {
-            self.prune()?;
+        if self.is_full()
+            && let Err(error) = self.prune()
+        {
+            let dir = self.dir.display();
+            log::warn!("{dir}: the oldest files cannot be removed ({error}); remove some");
         }
         Ok(target)
     }
@@ -96,6 +98,12 @@ impl Rejected {
     fn is_full(&self) -> bool {
         self.files.len() > limits::REJECTED_FILES_MAX || self.bytes > limits::REJECTED_BYTES_MAX
     }
+}
+
+fn write_reason(file: &Path, reason: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true);
+    writeln!(private::open(&reason_path(file), options)?, "{reason}")
 }
 
 /// What is there, closed to others, and how large it is.

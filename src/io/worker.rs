@@ -483,6 +483,23 @@ impl<J> Fifo<J> {
         self.jobs.push_back(job);
         Ok(())
     }
+
+    /// Puts an urgent job behind the others that are, and before all the rest. Gives a job back where there is no
+    /// room: the last of the rest, or this one where all are urgent.
+    pub fn push_urgent(&mut self, job: J, is_urgent: impl Fn(&J) -> bool) -> Result<(), J> {
+        let place = self
+            .jobs
+            .iter()
+            .take_while(|other| is_urgent(other))
+            .count();
+        if place >= self.waiting_max {
+            return Err(job);
+        }
+        let is_full = self.jobs.len() >= self.waiting_max;
+        let last = if is_full { self.jobs.pop_back() } else { None };
+        self.jobs.insert(place, job);
+        last.map_or(Ok(()), Err)
+    }
 }
 
 impl<J: Send + 'static> Pool<Fifo<J>> {

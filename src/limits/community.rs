@@ -160,6 +160,10 @@ pub const OUTBOX_PLAYTIME_DEAD_MAX: usize = 500;
 
 const _: () = assert!(PLAYTIME_STEP_MS + PLAYTIME_WRITE_MS <= 60_000);
 const _: () = assert!(PLAYTIME_STEP_MS + STATUS_BESIDE_MS < ROSTER_LIVE_MS);
+/// Most playtime that an import takes for a player without a day: 100 years. So no sum of them overflows.
+pub const PLAYTIME_MS_MAX: i64 = 100 * 365 * 86_400_000;
+/// The same for a row of one day. It is more than a day, since time that waited for the backend is added on one.
+pub const PLAYTIME_DAY_MS_MAX: i64 = 31 * 86_400_000;
 const _: () = assert!(PLAYTIME_QUANTUM_MS * 1_000_000 == PLAYTIME_QUANTUM_MILLIONTHS * 3_600_000);
 const _: () = assert!(
     (PLAYTIME_COUNTERS_MAX * PLAYTIME_COUNTER_BYTES) as u64 + 1_024 <= STORE_FILE_BYTES_MAX
@@ -314,6 +318,9 @@ pub const REWARD_RECORDS_MAX: usize = 10_000;
 pub const REWARD_QUEUE_MAX: usize = 2_000;
 /// Reports of rewards that wait in the outbox: most of it stays free for bans.
 pub const OUTBOX_REWARDS_MAX: usize = 2_000;
+/// How far ahead of the clock the ids of a run begin at most, in microseconds: more than a day, so that hardly any two
+/// runs have one in common.
+pub const OUTBOX_IDS_SPREAD: u64 = 100_000_000_000;
 /// From one command of rewards to the next on one server.
 pub const REWARD_GAP_MS: u64 = 50;
 /// Rewards of one server that are looked at in one turn.

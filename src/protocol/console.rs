@@ -12,6 +12,7 @@ mod tests;
 
 use crate::limits::{CONSOLE_BARE_BYTES_MAX, CONSOLE_LINE_BYTES_MAX, SAY_BYTES_MAX};
 use crate::protocol::cut::cut;
+use crate::protocol::look_alike::turns;
 use crate::protocol::script_line::ScriptLine;
 
 /// Ends what was cut.
@@ -54,6 +55,12 @@ pub enum Unfit {
 }
 
 impl Command {
+    /// Whether it goes before texts and what else waits: who is to be kicked plays on until then, and it takes a
+    /// `status` to know who that is. Players decide how many texts there are.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Self::Kick { .. } | Self::Status)
+    }
+
     /// The line that does it, without an end of line. It is one command, but for
     /// [`Command::Console`], which is what its owner has written, as it is.
     pub fn line(&self) -> Result<String, Unfit> {
@@ -111,11 +118,13 @@ pub fn is_unknown(reply: &str) -> bool {
 }
 
 /// A text as it may be shown, at most so many bytes of it: `"` becomes `'`, control
-/// characters become spaces, several spaces become one, and what is too long ends in `…`.
+/// characters become spaces, several spaces become one, what turns the text around is left out, and what is too long
+/// ends in `…`.
 ///
 /// This changes the text, so it is for code that composes a message and means to, such as one with a
 /// player's name in it. Nothing on the way to a console does it by itself.
 pub fn plain(text: &str, bytes_max: usize) -> String {
+    let text = text.replace(turns, "");
     let words = text.split(|character| character == ' ' || is_control(character));
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let shown = words.join(" ").replace('"', "'");

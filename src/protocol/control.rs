@@ -48,7 +48,8 @@ pub enum Request {
 }
 
 /// Why neither scripts nor functions can be requested.
-pub const NO_SCRIPTS: &str = "this vpid has no [scripts]";
+pub const NO_SCRIPTS: &str =
+    "this vpid has no [scripts]; add [scripts] with dir = \"scripts\" to vpid.toml, and restart it";
 
 /// A call of a function by its name, as this script would make it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +89,8 @@ pub enum RewardsRequest {
 #[serde(tag = "verb", rename_all = "lowercase")]
 pub enum ScriptRequest {
     /// Answered by `{"scripts": [script, ...]}`; a script is an object with `name`, `state`
-    /// (`starting`, `running`, `stopping`, `waiting`, `failed` or `unloaded`), `path`, `python`, `hooks`, `functions`,
+    /// (`starting`, `running`, `stopping`, `waiting`, `failed` or `unloaded`), `path` (of the file that Python runs;
+    /// null where there is none, or more than one), `python`, `hooks`, `functions`,
     /// `restarts`, `waiting` (events and calls), `dropped`, `seconds` (since it was started) and `problem` (or null).
     List,
     /// Answered by `{"ok": sentence}` when it is loaded.

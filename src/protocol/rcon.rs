@@ -12,6 +12,8 @@ pub struct Job {
     pub ticket: u64,
     /// Made by [`crate::protocol::console`].
     pub line: String,
+    /// It goes before those that are not.
+    pub is_urgent: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -123,9 +123,11 @@ impl QueryParam {
             }
             (Some(value), _) => value,
         };
+        let has_nul = matches!(value, Value::String(text) if text.contains('\0'));
+        let without = if has_nul { ", without NUL" } else { "" };
         self.kind
             .read(value)
-            .map_err(|wanted| Error::value(format!("'{}' must be {wanted}", self.name)))
+            .map_err(|wanted| Error::value(format!("'{}' must be {wanted}{without}", self.name)))
     }
 }
 

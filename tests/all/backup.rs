@@ -459,7 +459,7 @@ fn a_full_disk_leaves_no_half_of_a_backup_and_changes_nothing_at_a_restore() {
         .map(|it| full.stdout(it).output());
     let problem = said(&full.unwrap().unwrap());
     assert!(
-        problem.contains("standard output cannot be written"),
+        problem.contains("the output cannot be written"),
         "{problem}"
     );
 

@@ -108,13 +108,14 @@ fn a_player_is_meant_by_any_form_of_the_steamid_or_by_a_name_that_is_unique() {
         "steam_1:0:11101",
         "76561197960287930",
         "Bob",
+        "bob",
     ] {
         let user = shell.json(&["user", "show", form]);
         assert_eq!(user["steam"], "76561197960287930", "{form}");
     }
     let user = shell.json(&["user", "show", "tables"]);
     assert_eq!(user["steam3"], "[U:1:7]");
-    let (code, said) = shell.refused(&["user", "show", "bob"]);
+    let (code, said) = shell.refused(&["user", "show", "bo"]);
     assert_eq!(code, 1);
     assert!(
         said.contains("Bob [U:1:22202], Bobby Tables [U:1:7]")
@@ -157,7 +158,18 @@ fn users_are_added_changed_listed_by_parts_and_removed() {
         table.starts_with("STEAMID") && table.contains("... and 3 more"),
         "{table}"
     );
-    shell.done(&["user", "edit", "[U:1:1]", "--name", "Ann\u{1b}[2J"]);
+    for odd in ["Ann\u{1b}[2J", "Ann\nBob", "\u{202e}Ann"] {
+        let (code, said) = shell.refused(&["user", "edit", "[U:1:1]", "--name", odd]);
+        assert!(code == 1 && said.contains("leave it out"), "{said}");
+    }
+    shell.done(&["user", "edit", "[U:1:1]", "--name", " Ann "]);
+    assert_eq!(shell.json(&["user", "show", "[U:1:1]"])["name"], "Ann");
+    // As an earlier version may have written it.
+    shell
+        .vpid
+        .sql()
+        .execute_batch("UPDATE vpid_users SET name = 'Ann' || char(27) || '[2J' WHERE steam = 76561197960265729")
+        .expect("a row");
     let shown = shell.done(&["user", "show", "[U:1:1]"]);
     assert!(shown.contains("Ann?[2J"), "{shown}");
     let (code, said) = shell.refused(&["user", "edit", "[U:1:99]", "--name", "x"]);
@@ -200,6 +212,29 @@ fn administrators_are_made_and_unmade_and_servers_are_told() {
     shell.done(&["admin", "remove", "[U:1:7]"]);
     assert_eq!(shell.json(&["user", "show", "[U:1:7]"])["admin"], false);
     assert_eq!(shell.refused(&["admin", "remove", "[U:1:7]"]).0, 1);
+}
+
+#[test]
+fn no_two_groups_look_alike() {
+    let shell = shell();
+    shell.done(&["group", "add", " VIP "]);
+    assert_eq!(shell.json(&["group", "list"])["groups"][0]["name"], "VIP");
+    shell.done(&["group", "add", "Gold"]);
+    for (arguments, part) in [
+        (&["group", "add", "VIP "][..], "already"),
+        (&["group", "add", "vip"], "capital letters"),
+        (
+            &["group", "edit", "Gold", "--name", "Vip"],
+            "capital letters",
+        ),
+        (&["group", "add", "a\u{1b}[2J"], "leave it out"),
+    ] {
+        let (code, said) = shell.refused(arguments);
+        assert!(code == 1 && said.contains(part), "{arguments:?}: {said}");
+    }
+    // Its own name in other letters is another matter.
+    shell.done(&["group", "edit", "VIP ", "--name", "Vip"]);
+    assert_eq!(shell.json(&["group", "show", "vip"])["name"], "Vip");
 }
 
 #[test]
@@ -470,8 +505,54 @@ fn a_list_of_bans_says_that_addresses_are_banned_too() {
         let said = shell.done(other);
         assert!(!said.contains("in force, too"), "{said}");
     }
+    assert_eq!(shell.json(&["ban", "list"])["address_bans_in_force"], 2);
     shell.done(&["ban", "remove", "203.0.113.0/24"]);
     assert!(shell.done(&["ban", "list"]).ends_with(one));
+}
+
+/// As a page of the owner's may write them.
+#[test]
+fn rows_that_are_not_as_vpid_writes_them_are_named_and_the_others_listed() {
+    let shell = shell();
+    for (account, reason) in [("[U:1:7]", "aimbot"), ("[U:1:8]", "spam")] {
+        shell.done(&["ban", "add", account, "--reason", reason]);
+        shell.done(&["warning", "add", account, "--reason", reason]);
+    }
+    shell.done(&["ban", "add", "203.0.113.0/24", "--reason", "bots"]);
+    shell
+        .vpid
+        .sql()
+        .execute_batch(
+            "UPDATE vpid_bans SET id = 'notuuid' WHERE reason = 'spam';
+             UPDATE vpid_warnings SET created_us = 'today', id = 'w1' WHERE reason = 'spam';",
+        )
+        .expect("rows");
+    for (what, row) in [
+        ("ban", "vpid_bans notuuid"),
+        ("warning", "vpid_warnings w1"),
+    ] {
+        for options in [vec![], vec!["--json"]] {
+            let output = shell.run(&[&[what, "list"][..], options.as_slice()].concat());
+            let said = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+            assert_eq!(output.status.code(), Some(1), "{said}{errors}");
+            assert!(said.contains("aimbot") && !said.contains("spam"), "{said}");
+            let is_named = errors.contains(&format!("left out: {row} "));
+            assert!(is_named && errors.contains("1 row is"), "{errors}");
+            let hints = said.contains("1 ban of an address is in force");
+            assert_eq!(hints, what == "ban" && options.is_empty(), "{said}");
+        }
+    }
+    shell.done(&["ban", "list", "[U:1:7]"]);
+}
+
+#[test]
+fn the_help_says_what_a_reward_is_executed_once_for() {
+    let said = shell().done(&["reward", "add", "--help"]);
+    let said: Vec<&str> = said.split_whitespace().collect();
+    let said = said.join(" ");
+    assert!(said.contains("once for each membership"), "{said}");
+    assert!(!said.contains("once for each player"), "{said}");
 }
 
 #[test]

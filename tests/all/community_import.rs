@@ -281,6 +281,78 @@ fn lines_of_an_export_that_cannot_be_used_are_named_and_harm_nothing() {
     assert_eq!(empty.lines().count(), 2, "{empty}");
 }
 
+#[test]
+fn lengths_ends_and_playtimes_that_cannot_be_are_refused_with_a_sentence() {
+    let other = Shell::new(Vpid::new());
+    let steam = "76561197960265735";
+    let id = |n: u32| format!("00000000-0000-4000-8000-{n:012}");
+    let time = "2026-01-01T00:00:00Z";
+    let ban = |n: u32, length_s: Value, ends: Value| {
+        json!({"table": "bans", "id": id(n), "steam": steam, "name": " R\u{1b}ogue ", "reason": "x",
+            "length_s": length_s, "created": time, "ends": ends, "issuer_name": ""})
+    };
+    let member = |n: u32, end: Value| json!({"table": "members", "id": id(n), "steam": steam, "group": id(99), "begin": time, "end": end});
+    let playtime =
+        |day: &str, ms: i64| json!({"table": "playtime", "steam": steam, "day": day, "ms": ms});
+    let lines = [
+        ban(1, json!(-1), json!("2025-12-31T23:59:59Z")),
+        ban(2, json!(0), json!(time)),
+        ban(3, json!(60), json!("2027-01-01T00:00:00Z")),
+        ban(4, json!(60), Value::Null),
+        ban(5, Value::Null, json!(time)),
+        ban(6, json!(86_400), json!("2026-01-02T00:00:00Z")),
+        ban(7, Value::Null, Value::Null),
+        member(8, Value::Null),
+        // Of a group that was removed since.
+        member(9, json!("2026-01-02T00:00:00Z")),
+        playtime("2026-01-01", 1_i64 << 62),
+        playtime("1970-01-01", 1_i64 << 62),
+        playtime("2026-01-02", 3_600_000),
+        playtime("1970-01-01", 360_000_000),
+    ];
+    let mut text = "{\"vpid_community\":1}\n".to_owned();
+    lines.iter().for_each(|line| text += &format!("{line}\n"));
+    text += &format!("{{\"records\":{}}}\n", lines.len());
+    let file = crate::community_cli::file(&other, "export.jsonl", &text);
+    let said = other.done(&["import", "vpid", &file, "--apply"]);
+    assert_eq!(counted(&said, "bans"), [7, 2, 0, 5], "{said}");
+    assert_eq!(counted(&said, "memberships"), [2, 1, 0, 1], "{said}");
+    assert_eq!(counted(&said, "playtimes"), [4, 2, 0, 2], "{said}");
+    for part in [
+        "`length_s` is -1",
+        "`ends` is not `length_s` after `created`",
+        &*format!("there is no group {}", id(99)),
+        "`ms` is 4611686018427387904",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let bans = other.json(&["ban", "list", "--all"]);
+    assert_eq!(bans["bans"][0]["name"], "Rogue", "{bans}");
+    assert_eq!(
+        other.json(&["playtime", "show", "[U:1:7]"])["ms"],
+        363_600_000
+    );
+}
+
+/// As an earlier version may have imported it.
+#[test]
+fn playtime_that_no_player_can_have_does_not_hide_the_rest() {
+    let shell = Shell::new(Vpid::new());
+    settled(&shell);
+    shell
+        .vpid
+        .sql()
+        .execute_batch(
+            "INSERT INTO vpid_playtime VALUES (76561197960265735, '2026-01-01', 4611686018427387904),
+                (76561197960265735, '2026-01-02', 4611686018427387904)",
+        )
+        .expect("rows");
+    let shown = shell.json(&["playtime", "show", "[U:1:7]"]);
+    assert_eq!(shown["days"].as_array().map(Vec::len), Some(4), "{shown}");
+    let user = shell.json(&["user", "show", "[U:1:7]"]);
+    assert_eq!(user["playtime_ms"], shown["ms"]);
+}
+
 fn make_fifo(path: &std::path::Path) {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a FIFO");
@@ -705,6 +777,55 @@ mod mariadb {
         assert_eq!(address["range"], "203.0.113.7");
         assert_eq!(shell.json(&["group", "show", "Mods"])["level"], 30);
         assert_eq!(shell.json(&["admin", "list"])["users"][0]["name"], "boss");
+    }
+
+    const ODD_GROUPS: &str = "
+        INSERT INTO sb_srvgroups (flags, immunity, name) VALUES ('b', 1, 'mods'), ('b', 1, ' '), ('d', 5, ' Helpers '),
+            ('d', 5, 'VIP');
+        INSERT INTO sb_admins (user, authid, srv_group, srv_flags) VALUES ('low', 'STEAM_0:1:20', 'mods', NULL),
+            ('up', 'STEAM_0:1:21', 'HELPERS', NULL), ('ghost', 'STEAM_0:1:22', 'Ghosts', NULL),
+            ('half', 'STEAM_0:1:23', 'Ghosts', 'd'), ('vip', 'STEAM_0:1:24', 'VIP', NULL);";
+
+    #[test]
+    fn groups_of_sourcebans_that_vpid_would_not_add_are_named_and_not_made() {
+        let source = Database::shared();
+        for statement in [TABLES, ODD_GROUPS].iter().flat_map(|all| all.split(";\n")) {
+            source.execute(statement.trim_end_matches(';'));
+        }
+        let tables = format!("[database.bans]\n{}", source.lines());
+        let shell = Shell::new(Vpid::new().queries(&tables));
+        shell.done(&["group", "add", "vip"]);
+        let shell = Shell::into(shell.vpid);
+        let import = ["import", "sourcebans", "--database", "bans"];
+        let kinds = [("groups", 5), ("memberships", 7)];
+        let report = imports_once(&shell, &import, &kinds);
+        for part in [
+            "group \"mods\" is taken as \"Mods\"",
+            "group \"VIP\" is taken as \"vip\"",
+            "group 4 has no name",
+            "admin 9 (ghost): its group \"Ghosts\" does not exist",
+            "admin 10 (half): its group \"Ghosts\" does not exist",
+        ] {
+            assert!(report.contains(part), "{part}: {report}");
+        }
+        let shell = Shell::new(shell.vpid);
+        let groups = shell.json(&["group", "list"])["groups"].clone();
+        let names = groups.as_array().unwrap().iter();
+        let mut names: Vec<_> = names.map(|group| group["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        let wanted = [
+            "Helpers",
+            "Mods",
+            "Owners",
+            "SourceMod ad",
+            "SourceMod d",
+            "vip",
+        ];
+        assert_eq!(names, wanted);
+        for (user, group) in [("low", "Mods"), ("up", "Helpers"), ("vip", "vip")] {
+            let user = shell.json(&["user", "show", user]);
+            assert_eq!(user["groups"], json!([group]));
+        }
     }
 
     #[test]

@@ -47,6 +47,27 @@ fn a_community_in_a_database_bans_under_either_name_and_never_names_vyhub() {
     assert!(!vpid.path("state/outbox").exists());
 }
 
+#[test]
+fn an_advert_without_text_takes_no_turn() {
+    let configure = |vpid: Vpid| vpid.community_line("advert_interval_s = 1");
+    let mut community = Community::kept_by_and(Keeper::Sqlite, configure);
+    for text in ["<red></red>", "Be kind.", "<blue> </blue>"] {
+        community.add_advert(text, "FF8800");
+    }
+    community.start();
+    community.joins(&Visitor::new(2, "player"));
+    let texts = || {
+        let shown = community.game.shown();
+        let all = shown.iter().filter(|shown| shown.to.is_none());
+        all.map(|shown| shown.text.clone()).collect::<Vec<_>>()
+    };
+    wait_until("adverts are shown", || texts().len() >= 3);
+    for text in texts() {
+        assert_eq!(text, "\x07FF8800[\u{2605}] Be kind.");
+    }
+    community.all_well();
+}
+
 /// Of the game's 24 slots, 22 are reserved by an option that an operator sets while vpid runs.
 #[test]
 fn an_option_of_a_server_holds_within_seconds() {
@@ -114,6 +135,31 @@ fn a_banned_address_keeps_out_who_comes_from_it_until_it_is_lifted() {
         || community.kicks(again.userid) == 0,
     );
     community.all_well();
+}
+
+#[test]
+fn a_script_bans_and_looks_up_without_naming_one_of_several_servers() {
+    let script = "import game\n\
+        def ban(steam):\n    return game.ban(steam, 60, 'aimbot')\n\
+        def user(steam):\n    return game.user(steam)\n";
+    let vpid = Vpid::new()
+        .hostnames(&["one", "two"])
+        .script("bans", script)
+        .queries("[community]\ntype = \"local\"\n")
+        .started();
+    vpid.wait_for_log("one: ready, as server");
+    vpid.wait_for_log("two: ready, as server");
+    vpid.run_all(&["bans"]);
+    let whom = "76561197960265734";
+    // A call of an operator is of no server.
+    for function in ["bans.ban", "bans.user"] {
+        let steam = json!({ "steam": whom }).to_string();
+        let output = vpid.command(&["call", function, &steam]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{function}: {said}");
+        let answer: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(answer["player"], whom, "{function}: {said}");
+    }
 }
 
 #[cfg(feature = "mysql")]

@@ -54,6 +54,12 @@ fn bash_completes_commands_options_values_and_files() {
         (&["vpid", "game", "say", "--host", ""], &[]),
         (&["vpid", "completions", "z"], &["zsh"]),
         (&["vpid", "help", "rew"], &["rewards"]),
+        (
+            &["vpid", "help", "queue", ""],
+            &["list", "show", "retry", "drop"],
+        ),
+        (&["vpid", "help", "community", "ban", "a"], &["add"]),
+        (&["vpid", "help", "queue", "list", ""], &[]),
         (&["vpid", "script", "level", "stats", "de"], &["debug"]),
         (&["vpid", "script", "level", "de"], &[]),
         (

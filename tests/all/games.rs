@@ -165,7 +165,12 @@ fn what_games_tell_can_be_watched() {
     ])
     .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut line = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let mut line = || {
+        let mut line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let at_ms = line.as_object_mut().unwrap().remove("at_ms");
+        assert!(at_ms.is_some_and(|at_ms| at_ms.is_u64()), "{line}");
+        line
+    };
     let data = json!({"userid": 2, "text": "hi"});
     assert_eq!(
         line(),
@@ -202,6 +207,60 @@ fn problems_are_said_in_words() {
     assert!(said.contains("no game of the name c"), "{said}");
     let said = complaint(vpid.command(&["game", "call", "f", "--host", "a", "--timeout", "0.3"]));
     assert!(said.contains("did not receive it within 0.3 s"), "{said}");
+}
+
+#[test]
+fn what_would_reach_nobody_is_refused() {
+    let (vpid, mut game) = story();
+    for (arguments, name) in [(["say", " "], "TEXT"), (["command", ""], "COMMAND")] {
+        let output = vpid.command(&[&["game"], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(&format!("{name} is empty")), "{said}");
+    }
+    // Until the game has listed its players, some may not be known.
+    let child = command(&vpid, &["game", "say", "hi", "--to", "99"]);
+    let print = json!({"print": "hi", "to": 99, "where": "chat"});
+    assert_eq!(game.receive(PATIENCE), Ok(Some(print)));
+    let players = [
+        json!({"userid": 2, "name": "Ann", "id": "[U:1:7]"}),
+        json!({"userid": 3, "name": "Ben", "id": "[U:1:8]"}),
+    ];
+    game.send(&[json!({"heartbeat": {"map": "cp_test", "players": players}})])
+        .unwrap();
+    text(child.wait_with_output().unwrap());
+    wait_until("the list is known", || {
+        text(vpid.command(&["game", "list"])).contains("Ben")
+    });
+    let said = complaint(vpid.command(&["game", "say", "hi", "--to", "99"]));
+    assert!(
+        said.contains("userid 99")
+            && said.contains("there is: #2 Ann")
+            && said.contains(", #3 Ben"),
+        "{said}"
+    );
+    let child = command(&vpid, &["game", "say", "hi", "--to", "3"]);
+    let print = json!({"print": "hi", "to": 3, "where": "chat"});
+    assert_eq!(game.receive(PATIENCE), Ok(Some(print)));
+    game.send(&[]).unwrap();
+    text(child.wait_with_output().unwrap());
+}
+
+#[test]
+fn broken_json_is_no_text() {
+    let vpid = Vpid::new();
+    vpid.write_config();
+    for (arguments, part) in [
+        (["call", "f", "{\"count\":"], "the arguments are not JSON"),
+        (["message", "news", "{'bad'}"], "the arguments are not JSON"),
+        (["hook", "x", "[1"], "the arguments are not JSON"),
+        (["hook", "x", "\"text\""], "JSON must be an object"),
+        (["hook", "x", "text"], "JSON must be an object"),
+        (["message", "news", "a {text}"], "no vpid runs"),
+    ] {
+        let said = complaint(vpid.command(&[&["game"], &arguments[..]].concat()));
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
 }
 
 #[test]

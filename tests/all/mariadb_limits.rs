@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use serde_json::{Value, json};
-use test_mariadb::PASSWORD;
+use test_mariadb::{PASSWORD, Server};
 
 use crate::support::mariadb::{Database, administrator, shared_server};
 use crate::support::{Vpid, call, insert, wait_until};
@@ -126,4 +126,38 @@ fn a_column_that_is_doubled_and_searched_leaves_nothing_at_work_on_the_server() 
     wait_until("nothing is at work on the server", || {
         threads(&database).is_empty()
     });
+}
+
+/// What an owner has set for all connections does not hold for those of vpid.
+#[test]
+fn settings_of_the_server_that_would_cut_off_or_refuse_calls_do_not_hold() {
+    let server = Server::start();
+    let database = Database::on(&server);
+    database.execute("CREATE TABLE user_test_numbers (n INTEGER)");
+    administrator(&server)
+        .query_drop(
+            "SET GLOBAL sql_select_limit = 1, completion_type = 2, sql_safe_updates = 1, \
+             max_join_size = 1",
+        )
+        .unwrap();
+    let vpid = Vpid::new()
+        .on(&database)
+        .queries(
+            "[query.raise]\nsteps = [\"UPDATE user_test_numbers SET n = n + 1\"]\n\
+             returns = \"count\"\n",
+        )
+        .started();
+    let mut host = vpid.host("red");
+    for n in 1..=3 {
+        let values = json!({"table": "user_test_numbers", "values": [n]});
+        assert_eq!(host.ask("VPI_DB_UserInsert", values), 1);
+    }
+    assert_eq!(host.ask("VPI_SQL_raise", Value::Null), 3);
+    let select = json!({"table": "user_test_numbers"});
+    assert_eq!(
+        host.ask("VPI_DB_UserSelect", select),
+        json!([[2], [3], [4]])
+    );
+    let log = vpid.log();
+    assert!(!log.contains("cannot be used"), "{log}");
 }

@@ -122,7 +122,7 @@ fn an_operator_lists_loads_unloads_and_reads_the_log() {
     says(
         vpid.operator(&["load", "nowhere"]),
         1,
-        &["neither nowhere.py nor nowhere/main.py"],
+        &["neither nowhere.py nor nowhere/main.py", "there is: idle, "],
     );
     says(
         vpid.operator(&["unload", "never"]),
@@ -147,6 +147,8 @@ fn an_edit_is_taken_by_reload_and_a_broken_one_changes_nothing() {
         .signed()
         .script("notes", NOTES)
         .with_running(&["notes"]);
+    let path = json!(vpid.script_path("notes"));
+    assert_eq!(vpid.about("notes")["path"], path);
     let mut client = Client::stock(&vpid);
     vpid.edit_script("notes", "def broken(:\n");
     says(

@@ -97,7 +97,7 @@ fn the_double_answers_all_that_game_requests_and_knows_all_hooks() {
 fn what_a_script_finds_in_its_tests_is_what_vpid_has() {
     let tests = root().join("tests/python/test_game_testing.py");
     let said = succeeds(script(&["test"]).arg(tests));
-    assert!(said.contains("Ran 11 tests"), "{said}");
+    assert!(said.contains("Ran 15 tests"), "{said}");
 }
 
 #[test]
@@ -140,6 +140,9 @@ fn a_new_script_passes_its_tests_and_replaces_nothing() {
     fs::write(folder.join("tests/test_third.py"), "").unwrap();
     assert!(fails(&mut new("third")).contains("test_third.py is there already"));
     assert!(!folder.join("third.py").exists());
+    assert!(fails(&mut new("test_fifth")).contains("is what files of tests are called"));
+    assert!(fails(&mut new("json")).contains("Python's standard library"));
+    assert!(!folder.join("test_fifth.py").exists() && !folder.join("json.py").exists());
     for name in ["../up", "game", "a-b", "1st", ""] {
         assert!(
             fails(&mut new(name)).contains("is not the name of a script"),
@@ -155,6 +158,54 @@ fn a_new_script_passes_its_tests_and_replaces_nothing() {
     fs::write(&config, text).unwrap();
     succeeds(script(&["new", "fourth", "--config"]).arg(&config));
     assert!(folder.join("fourth.py").exists());
+}
+
+#[test]
+fn a_new_script_says_what_the_configuration_lacks() {
+    let dir = TempDir::new().unwrap();
+    let config = dir.path().join("vpid.toml");
+    let server = format!(
+        "[[server]]\nscriptdata = {:?}\nlegacy_secret = \"secret\"\n",
+        dir.path().join("tf/scriptdata")
+    );
+    fs::write(&config, &server).unwrap();
+    let new = |name: &str, folder: &str| {
+        let mut command = script(&["new", name, "--dir", folder, "--config"]);
+        command.arg(&config).current_dir(dir.path());
+        command
+    };
+    let said = succeeds(&mut new("first", "scripts"));
+    assert!(
+        said.contains("then add [scripts] with dir = \"scripts\" to "),
+        "{said}"
+    );
+    fs::write(&config, server + "[scripts]\ndir = \"scripts\"\n").unwrap();
+    let said = succeeds(&mut new("second", "scripts"));
+    assert!(said.contains("then vpid script load second"), "{said}");
+}
+
+#[test]
+fn what_is_no_file_of_tests_is_named_and_a_broken_one_stops_no_other() {
+    let dir = TempDir::new().unwrap();
+    succeeds(script(&["new", "duels", "--dir"]).arg(dir.path()));
+    let said = fails(script(&["test"]).arg(dir.path().join("duels.py")));
+    assert!(
+        said.contains("duels.py is a script; its tests are in"),
+        "{said}"
+    );
+    assert!(!said.contains("Traceback"), "{said}");
+    let other = dir.path().join("other.py");
+    fs::write(&other, "").unwrap();
+    let said = fails(script(&["test"]).arg(&other));
+    assert!(said.contains("is not a file of tests"), "{said}");
+    let broken = dir.path().join("tests/test_a.py");
+    fs::write(&broken, "def f(:\n").unwrap();
+    let said = fails(script(&["test"]).arg(dir.path()));
+    assert!(
+        said.contains("Ran 4 tests") && said.contains("(errors=1)"),
+        "{said}"
+    );
+    assert!(said.contains("SyntaxError"), "{said}");
 }
 
 /// Where the tests run as root, as another user.

@@ -41,6 +41,39 @@ fn a_level_of_the_log_that_there_is_not_is_named() {
 }
 
 #[test]
+fn what_names_a_log_that_cannot_be_opened_is_blamed() {
+    let mut vpid = Vpid::new().variable("VPID_LOG_FILE", "/nowhere/x.log");
+    let (code, log) = vpid.refused();
+    assert_eq!(code, Some(3), "{log}");
+    let blamed = "environment: VPID_LOG_FILE: log_file /nowhere/x.log cannot be opened";
+    assert!(log.contains(blamed), "{log}");
+}
+
+#[test]
+fn a_configuration_that_is_missing_is_written_to_where_it_is_looked_for() {
+    let run = ["run", "--config", "/nowhere/nope.toml"];
+    let output = program().args(run).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+    assert!(
+        said.contains("`vpid init --config '/nowhere/nope.toml'` writes a new one"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_database_that_is_a_folder_keeps_vpid_from_starting() {
+    let mut vpid = Vpid::new();
+    std::fs::create_dir_all(vpid.path("vpid.db")).unwrap();
+    let (code, log) = vpid.refused();
+    assert_eq!(code, Some(3), "{log}");
+    assert!(
+        log.contains("vpid.db is a folder, and not a file of a database"),
+        "{log}"
+    );
+}
+
+#[test]
 fn options_without_effect_are_refused() {
     for (words, option) in [
         (&["game", "list", "--host", "nope"][..], "--host"),
@@ -76,4 +109,12 @@ fn a_key_file_that_was_edited_is_read_again() {
     std::fs::write(&path, "two\nlines\n").unwrap();
     vpid.wait_for_log("has several lines; it is to hold the key alone");
     vpid.wait_for_log("the old one stays in force");
+}
+
+#[test]
+fn a_folder_that_is_not_scriptdata_is_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let vpid = Vpid::new().serving(folder.path()).started();
+    let warning = "is not called scriptdata; the game writes into tf/scriptdata";
+    assert!(vpid.log().contains(warning), "{}", vpid.log());
 }

@@ -104,7 +104,7 @@ fn players_and_what_waits_for_the_community_are_shown(keeper: Keeper) {
     wait_for_state(&community.vpid, "what failed", away);
     let (code, text) = status(&community.vpid, &[]);
     assert!(
-        code == Some(0) && text.contains("1 to be sent (1 bans), 0 refused"),
+        code == Some(0) && text.contains("1 to be sent (1 ban), 0 refused"),
         "{text}"
     );
     let (_, text) = status(&community.vpid, &["--metrics"]);

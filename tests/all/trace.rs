@@ -1,5 +1,6 @@
 //! `vpid trace`: what operators see of calls, scripts and messages as they pass, and what they never see.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
@@ -291,6 +292,55 @@ fn a_reader_that_does_not_read_holds_up_nothing_and_is_told_how_much_it_missed()
         }
     }
     host.ping();
+}
+
+#[test]
+fn a_script_that_is_not_known_is_noted() {
+    let vpid = Vpid::new()
+        .script("sums", "import game\n")
+        .with_running(&["sums"]);
+    let unknown = Tracer::start(&vpid, &["--script", "sum.py"]);
+    assert!(unknown.said("no Python script sum is known now"));
+    assert!(unknown.said("there is: sums. Did you mean sums?"));
+    for script in ["sums", "sums.py", "contracts.nut"] {
+        let known = Tracer::start(&vpid, &["--script", script]);
+        assert!(!known.said("is known now"), "{script}");
+    }
+}
+
+/// A trace whose output goes there. It has begun.
+fn tracing(vpid: &Vpid, options: &[&str], stdout: Stdio) -> Child {
+    let mut command = program();
+    command.arg("trace").args(options).arg("--config");
+    let command = command.arg(vpid.config_path());
+    let child = command.stdout(stdout).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("vpid can be spawned");
+    let mut line = String::new();
+    // What comes behind that line stays in the pipe.
+    let mut errors = BufReader::with_capacity(1, child.stderr.as_mut().expect("a pipe"));
+    errors.read_line(&mut line).unwrap();
+    assert!(line.starts_with("Tracing;"), "{line}");
+    child
+}
+
+#[test]
+fn lines_that_cannot_be_written_end_it_as_a_failure_and_a_reader_that_has_gone_does_not() {
+    let vpid = Vpid::running();
+    let mut host = vpid.host("my_server");
+    for options in [&[][..], &["--calls"], &["--json"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let full = tracing(&vpid, options, full.into());
+        let mut unread = tracing(&vpid, options, Stdio::piped());
+        drop(unread.stdout.take());
+        host.ping();
+        let ended = full.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains("No space left"), "{said}");
+        let ended = unread.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(0), "{said}");
+    }
 }
 
 #[test]

@@ -338,8 +338,12 @@ fn reasons_and_names_never_become_a_second_command(keeper: Keeper) {
     }
     for reason in &reasons {
         let said = format!("for {reason:?}");
-        let plain: String = reason.chars().filter(|c| !c.is_control()).collect();
+        // What turns the text around it goes, too.
+        let is_plain = |c: &char| !c.is_control() && *c != '\u{202e}';
+        let plain: String = reason.chars().filter(is_plain).collect();
         let kicked = community.game.kicked();
+        let mut texts = kicked.iter().map(|(_, text)| text);
+        assert!(texts.all(|text| !text.contains('\u{202e}')), "{kicked:#?}");
         let first = plain.split(['"', ' ']).find(|word| !word.is_empty());
         let has = |(_, text): &(i32, String)| text.contains(first.unwrap_or_default());
         assert!(kicked.iter().any(has), "{said}: {kicked:#?}");

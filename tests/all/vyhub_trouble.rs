@@ -128,12 +128,12 @@ fn while_the_key_is_wrong_everything_is_held_and_shouted_about() {
     community.vyhub.set_key("another-key-that-is-right-now");
     community.log.says(&admin, "!ban rogue 1h aimbot");
     community.kicked_at_once(&rogue);
-    community
-        .vpid
-        .wait_for_log("VyHub refuses this server: VyHub answered 401");
+    community.vpid.wait_for_log("VyHub refuses the key (at ");
     let entry = community.wait_for_entry("it is held", |entry| entry["state"] == "held");
     assert!(community.queue(&["list"]).1.contains("held"));
     community.stays_out(&rogue.again());
+    community.log.says(&admin, "!vyhub");
+    community.told(&admin, "VyHub refuses this server");
     let posts = community.asked("POST", "/ban/");
     community.vyhub.set_key(&key);
     assert_eq!(

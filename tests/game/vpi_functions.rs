@@ -111,6 +111,56 @@ fn a_registered_name_belongs_to_its_script_file() {
 }
 
 #[test]
+fn what_is_not_registered_is_said_once_with_the_reason() {
+    let mut talk = Talk::start("VPI.Register(\"same\", @(args) 1)");
+    let wrong = r#"
+        for (local n = 0; n < 2; n++)
+        {
+            VPI.Register("same", @(args) 2)
+            VPI.Register("later", null)
+            VPI.On("news", 5)
+            VPI.On("", @(data) data)
+        }
+    "#;
+    talk.game.run("two.nut", wrong);
+    let prints = talk.game.record().prints();
+    for said in [
+        "VPI.Register of two.nut: same belongs to mine.nut; choose another name",
+        "VPI.Register of two.nut: later needs a function, not a value of type null",
+        "VPI.On of two.nut: news needs a function, not a value of type integer",
+        "VPI.On of two.nut: a name is a text of 1 to 128 bytes",
+    ] {
+        let line = format!("WARNING -- {said}");
+        let times = prints.iter().filter(|print| print.contains(&line)).count();
+        assert_eq!(times, 1, "{line:?} in {prints:#?}");
+    }
+}
+
+#[test]
+fn errors_of_listeners_and_registered_functions_name_what_they_are_for() {
+    let script = r#"
+        VPI.On("news", function(data) { throw "news err" })
+        VPI.Register("sums.add", function(args) { throw "sum err" })
+    "#;
+    let mut talk = Talk::start(script);
+    talk.peer.send(&[
+        json!({"message": "news", "data": 1}),
+        json!({"call": 1, "func": "sums.add", "args": null}),
+    ]);
+    talk.run(20);
+    talk.assert_printed(
+        "a function of mine.nut ended with an error: news err (it listens to 'news' by VPI.On in \
+         line 2 of mine.nut)",
+    );
+    talk.assert_printed(
+        "a function of mine.nut ended with an error: sum err (registered as 'sums.add' in line 3 \
+         of mine.nut)",
+    );
+    let error = json!("[VPI ERROR] (sums.add) :: sum err");
+    assert_eq!(results(&talk)[0]["error"], error);
+}
+
+#[test]
 fn names_are_bounded() {
     let mut talk = Talk::start("");
     let code = "local n = 0; while (VPI.Register(\"f\" + n, @(x) x)) n++; return n";

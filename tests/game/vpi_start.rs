@@ -133,6 +133,20 @@ fn a_mistake_in_the_settings_is_named_and_nothing_starts() {
 }
 
 #[test]
+fn a_host_that_cannot_be_is_refused_with_the_reason() {
+    let long = format!("\"{}\"", "h".repeat(129));
+    for (host, what) in [
+        (long.as_str(), "host: has more than 128 bytes"),
+        ("5", "host: is no text"),
+        ("\"Caps\"", "host: only lower case letters, digits and _"),
+    ] {
+        let talk = configured(&config("host <- \"\"", &format!("host <- {host}")));
+        talk.assert_printed(what);
+        talk.assert_printed("VPI does not start");
+    }
+}
+
+#[test]
 fn the_host_is_made_of_the_hostname() {
     let names = [
         ("My Server #1 [EU]", "my_server_1_eu"),

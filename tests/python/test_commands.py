@@ -1,6 +1,7 @@
 """Commands in chat, without vpid: `python3 test_commands.py FOLDER_OF_THE_MODULES`."""
 
 import sys
+import typing
 import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
@@ -17,8 +18,10 @@ class Commands(unittest.TestCase):
         self.told, self.ran = [], []
         game.tell = lambda player, text: self.told.append((player["userid"], text))
         game.players = lambda: [BOB, EVE]
+        self.logged = []
+        game.log = lambda text, level=3: self.logged.append((level, text))
         game.player = lambda given: game._found([BOB, EVE], given)
-        vpid_commands._handlers.clear()
+        vpid_commands.reset()
         self.hooks = {"OnPlayerChat": lambda args: "own"}
 
     def says(self, userid, text):
@@ -57,6 +60,49 @@ class Commands(unittest.TestCase):
         self.says(4, "!give ?")
         self.hears(4, "!give <to> <amount> [count] [why ...] - gives")
         self.assertEqual(len(self.ran), 1)
+
+    def test_annotations_are_understood_one_by_one(self):
+        def give(player, to: "game.Player", count: typing.Optional[int], sure: bool, best, *more: typing.Any):
+            self.ran.append((to.name, count, sure, best, more))
+
+        give.__annotations__["best"] = "Nowhere"
+        game.command_handler("!give")(give)
+        unknown = "!give: best gets a text, since its annotation Nowhere is unknown; known are str, int"
+        self.assertEqual([(level, text[: len(unknown)]) for level, text in self.logged], [(2, unknown)])
+        for words, sure in (("YES", True), ("no", False), ("on", True), ("off", False), ("true", True), ("0", False)):
+            self.says(4, f"!give Bob 7 {words} 8 x 9")
+            self.assertEqual(self.ran.pop(), ("Bob", 7, sure, "8", ("x", "9")))
+        usage = "Usage: !give <to> <count> <sure> <best> [more ...]"
+        self.says(4, "!give Bob x yes 8")
+        self.hears(4, "x is no number. " + usage)
+        self.says(4, "!give Bob 7 maybe 8")
+        self.hears(4, "maybe is neither yes nor no. " + usage)
+
+        def counts(player, one: "None | int", two: "typing.Optional[float]", *those: "int"):
+            self.ran.append((one, two, those))
+
+        game.command_handler("!counts")(counts)
+        self.says(4, "!counts 1 2.5 3 4")
+        self.assertEqual((self.ran.pop(), len(self.logged)), ((1, 2.5, (3, 4)), 1))
+
+        def odd(player, one: typing.Union[int, float], two: typing.List[int], three: 5):
+            self.ran.append((one, two, three))
+
+        game.command_handler("!odd")(odd)
+        self.says(4, "!odd 1 2 3")
+        self.assertEqual((self.ran.pop(), len(self.logged)), (("1", "2", "3"), 4))
+
+    def test_commands_are_declared_at_loading_unless_chat_lines_come_anyway(self):
+        hooks = {}
+        vpid_commands.take_over(hooks)
+        with self.assertRaises(RuntimeError):
+            game.command_handler("!late")(lambda player: None)
+        hooks["OnPlayerChat"] = lambda args: "own"
+        for name in ("!late", "!later"):
+            game.command_handler(name)(lambda player: "late")
+        player = {"userid": 4, "name": "n", "steam": None, "bot": False, "team": 2}
+        lines = ("!late", "!later", "hello")
+        self.assertEqual([hooks["OnPlayerChat"]([player, text]) for text in lines], ["late", "late", "own"])
 
     def test_other_lines_are_the_own_hooks(self):
         @game.command_handler("!top")

@@ -32,6 +32,7 @@ class Double(unittest.TestCase):
         self.assertRaises(AttributeError, lambda: game.sya)
         self.assertRaises(NameError, stage.hook, "OnPlayerJoined", {})
         self.assertRaises(NameError, self.script, "def OnPlayerJoined(player): pass")
+        self.assertRaises(TypeError, self.script, "def OnPlayerChat(player, text): yield text")
         self.script("x = 1").join("Ann")
         self.assertRaises(AttributeError, lambda: game.players()[0].nmae)
         self.refuses("UnknownFunction", game.call, "other.function")
@@ -73,6 +74,7 @@ class Double(unittest.TestCase):
         self.refuses("PlayerUnknown", game.ban, 7)
         self.refuses("GameError", game.cvar, "mp_timelimit")
         self.refuses("ValueError", game.hook, "name", [1])
+        self.refuses("ValueError", game.send, 5, "name")
         self.assertRaises(ValueError, game.say, "text", server="other")
         self.assertRaises(ValueError, game.send, None, "name", {"cell": print})
         self.assertRaises(ValueError, game.timer, -1, print)
@@ -109,6 +111,61 @@ class Double(unittest.TestCase):
         self.assertEqual((game.count(), game.player("Bob").id, game.admins()[0].name), (2, bob.id, "Ann"))
         self.assertEqual(game.ban(ann, 5, "x"), {"queued": 1, "player": ann.steam})
         self.assertEqual(stage.calls, [("VYHUB_Ban", [], {"player": ann.steam, "minutes": 5, "reason": "x"})])
+
+    def test_a_filter_of_another_type_reaches_nobody(self):
+        stage = self.script("")
+        ann = stage.join("Ann", team=2)
+        for wrong in (
+            *({"team": team} for team in ("red", "2", 2.5, True, [2])),
+            *({"group": group} for group in (7, ["VIP"])),
+            *({"admins": admins} for admins in (0, "yes")),
+            *({"players": players} for players in ("Ann", ann, 7, {})),
+        ):
+            self.refuses("ValueError", lambda: game.tell_all("t", **wrong))
+        self.assertEqual(stage.read(ann), [])
+        self.assertEqual([game.tell_all("t", team=team) for team in (2, 2.0, None)], [1, 1, 1])
+        self.assertEqual([game.tell_all("t", players=those) for those in ([ann], (1,), iter(["#1"]))], [1, 1, 1])
+
+    def test_game_player_knows_the_same_forms_as_vpid(self):
+        stage = self.script("")
+        ann = stage.join("Ann", steam="76561197960265828")
+        for given in ("#1", 1, "[U:1:100]", "[u:1:100]", "steam_0:0:50", "STEAM_1:0:50", 76561197960265828, "Ann"):
+            self.assertEqual(game.player(given), ann, given)
+        for given in ("[u:1:100]", "steam_0:0:50"):
+            game.tell(given, "hi")
+        self.assertEqual(stage.read(ann), ["hi", "hi"])
+        self.assertEqual([game.player(given) for given in ("#2", "#", "# 1", "[u:1:101]")], [None] * 4)
+
+    def test_plain_functions_find_the_loop_running(self):
+        stage = self.script(
+            "import asyncio, game\n"
+            "async def _later(text): game.log(text)\n"
+            "def begin(text):\n"
+            "    begun = asyncio.create_task(_later(text))\n"
+            "    own = _later(text)\n"
+            "    try:\n"
+            "        asyncio.run(own)\n"
+            "    except RuntimeError:\n"
+            "        own.close()\n"
+            "        return game.call('test.echo')\n"
+            "def OnPlayerChat(player, text): begin(text)\n"
+            "game.timer(5, lambda: begin('timer'))\n"
+        )
+        stage.functions["test.echo"] = lambda: stage.hook("OnHeartbeat", []) or "echo"
+        self.assertEqual(stage.call("begin", "call"), "echo")
+        stage.chat(stage.join("Ann"), "chat")
+        stage.pass_time(5)
+        self.assertEqual([text for _, text in stage.logs], ["call", "chat", "timer"])
+
+    def test_timers_have_the_bound_of_vpid(self):
+        stage = self.script("")
+        for _ in range(10_001):
+            game.timer(3600, print).cancel()
+        game.timer(1, len, False)
+        those = [game.timer(3600, print) for _ in range(9_999)]
+        self.assertRaises(ValueError, game.timer, 3600, print)
+        those.pop().cancel()
+        game.timer(3600, print)
 
     def test_time_passes_for_timers_tasks_and_hooks_and_only_there(self):
         stage = self.script(

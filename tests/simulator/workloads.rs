@@ -154,6 +154,16 @@ const FAILED: &[(&str, u64, &str)] = &[
         "`status` broke off and was requested again a minute later, while a banned player was waiting to be confirmed",
     ),
     (
+        "signed_hosts_whose_files_are_spoiled",
+        1001,
+        "a game whose window was full could not request a file again that acknowledged everything",
+    ),
+    (
+        "a_community_in_a_database_for_eight_weeks",
+        1006,
+        "after the clock was set back and a crash, changes had ids of others, which the database had made already",
+    ),
+    (
         "everything_at_once",
         5468019657200880730,
         "the end came while the playtime of an hour was on its way",

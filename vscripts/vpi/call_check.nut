@@ -65,13 +65,14 @@ vpi.WrongKey <- function(call)
 local said = {}
 
 // Says it once.
-local Once = function(level, text)
+vpi.Once <- function(level, text)
 {
 	if (text in said || said.len() >= SAID_MAX)
 		return
 	said[text] <- null
 	Log(level, text)
 }
+local Once = vpi.Once
 
 // A call is refused for something that its script should know of.
 vpi.Complain <- function(what, src, problem)

@@ -6,7 +6,7 @@ local Include = ::DoIncludeScript, Match = ::regexp.match
 local rawget = {}.rawget, rawin = {}.rawin, rawdelete = {}.rawdelete
 local Log = vpi.Log, Announce = vpi.Announce, ErrorText = vpi.ErrorText, logging = vpi.logging
 
-local MARK = "VPI_CONFIG"
+local MARK = "VPI_CONFIG", HOST_BYTES_MAX = 128
 
 // `scripts` is null as long as all may call everything; else by file name null for everything, or
 // { names, patterns }.
@@ -76,10 +76,13 @@ local READ = {
 	function log_level(value, problems) { logging.level = Whole("log_level", value, 0, 15, problems) }
 	function host(value, problems)
 	{
-		local plain = type(value) == "string" && value.len() <= 128
-		if (plain)
-			foreach (byte in value)
-				plain = plain && (byte >= 'a' && byte <= 'z' || byte >= '0' && byte <= '9' || byte == '_')
+		if (type(value) != "string")
+			return problems.append("host: is no text")
+		if (value.len() > HOST_BYTES_MAX)
+			return problems.append("host: has more than " + HOST_BYTES_MAX + " bytes")
+		local plain = true
+		foreach (byte in value)
+			plain = plain && (byte >= 'a' && byte <= 'z' || byte >= '0' && byte <= '9' || byte == '_')
 		if (plain)
 			settings.host = value
 		else

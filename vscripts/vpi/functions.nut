@@ -3,16 +3,16 @@
 local vpi = this
 local getstackinfos = ::getstackinfos, type = ::type
 local JsonCopy = vpi.JsonCopy, Allows = vpi.Allows, Log = vpi.Log, ErrorText = vpi.ErrorText
-local IsFunction = vpi.IsFunction, QueueEvent = vpi.QueueEvent, QueueOther = vpi.QueueOther
+local IsFunction = vpi.IsFunction, Once = vpi.Once, QueueEvent = vpi.QueueEvent, QueueOther = vpi.QueueOther
 local queues = vpi.queues, mail = vpi.mail, api = vpi.api
 
 local NAME_BYTES_MAX = 128, NAMES_MAX = 256, LISTENERS_MAX = 32
 local BODY_BYTES_MAX = 60000
 
-// Functions by name, with the script file they belong to.
+// Functions by name, with the script file they belong to, and what an error in one says of it.
 local registered = {}
 vpi.registered <- registered
-// Lists of [script file, function] by name of the message.
+// Lists of [script file, function, what an error in it says of it] by name of the message.
 local listeners = {}
 
 // How the session stands, as scripts are shown it.
@@ -36,19 +36,37 @@ local Refuse = function(what, src, why)
 	return null
 }
 
+// The script has a mistake that it should know of.
+local Warn = function(what, src, why)
+{
+	Once(vpi.WARNING, what + " of " + src + ": " + why)
+	return null
+}
+
+// What is wrong with what a script gives to Register or On, or null.
+local Wrong = function(name, func)
+{
+	if (!IsName(name))
+		return "a name is a text of 1 to " + NAME_BYTES_MAX + " bytes"
+	return IsFunction(func) ? null : name + " needs a function, not a value of type " + type(func)
+}
+
 api.Register <- function(name, func)
 {
 	try
 	{
-		local src = Caller(getstackinfos(2))
-		if (src == null || !IsName(name) || !IsFunction(func))
-			return Refuse("VPI.Register", src, "a name and a function are wanted, and a script file that may")
+		local info = getstackinfos(2), src = Caller(info), wrong = Wrong(name, func)
+		if (src == null)
+			return Refuse("VPI.Register", src, "a script file that may is wanted")
+		if (wrong != null)
+			return Warn("VPI.Register", src, wrong)
 		local known = name in registered
 		if (known && registered[name].src != src)
-			return Refuse("VPI.Register", src, name + " belongs to " + registered[name].src)
+			return Warn("VPI.Register", src, name + " belongs to " + registered[name].src + "; choose another name")
 		if (!known && registered.len() >= NAMES_MAX)
-			return Refuse("VPI.Register", src, "there are " + NAMES_MAX + " already")
-		registered[name] <- { src = src, func = func }
+			return Warn("VPI.Register", src, "there are " + NAMES_MAX + " names already")
+		local about = " (registered as '" + name + "' in line " + info.line + " of " + src + ")"
+		registered[name] <- { src = src, func = func, about = about }
 		// A session that begins later says it by itself.
 		if (!known && shown.connected)
 			QueueOther({ register = name, script = src }, true)
@@ -76,13 +94,15 @@ api.On <- function(name, func)
 {
 	try
 	{
-		local src = Caller(getstackinfos(2))
-		if (src == null || !IsName(name) || !IsFunction(func))
-			return Refuse("VPI.On", src, "a name and a function are wanted, and a script file that may")
+		local info = getstackinfos(2), src = Caller(info), wrong = Wrong(name, func)
+		if (src == null)
+			return Refuse("VPI.On", src, "a script file that may is wanted")
+		if (wrong != null)
+			return Warn("VPI.On", src, wrong)
 		if (!(name in listeners))
 		{
 			if (listeners.len() >= NAMES_MAX)
-				return Refuse("VPI.On", src, "there are " + NAMES_MAX + " names already")
+				return Warn("VPI.On", src, "there are " + NAMES_MAX + " names already")
 			listeners[name] <- []
 		}
 		local list = listeners[name]
@@ -90,8 +110,8 @@ api.On <- function(name, func)
 			if (listener[1] == func)
 				return true
 		if (list.len() >= LISTENERS_MAX)
-			return Refuse("VPI.On", src, name + " has " + LISTENERS_MAX + " already")
-		list.append([src, func])
+			return Warn("VPI.On", src, name + " has " + LISTENERS_MAX + " functions already")
+		list.append([src, func, " (it listens to '" + name + "' by VPI.On in line " + info.line + " of " + src + ")"])
 		return true
 	}
 	catch (problem) { Log(vpi.ERROR, "VPI.On: " + ErrorText(problem)) }
@@ -164,8 +184,12 @@ vpi.CallRegistered <- function(id, name, args)
 {
 	if (type(name) == "string" && name in registered)
 	{
+		local known = registered[name]
 		// Who runs can see the item, so it does not say more than that one needs to know.
-		local item = { kind = "call", func = registered[name].func, a = args, done = false, value = null, error = null }
+		local item = {
+			kind = "call", func = known.func, a = args, about = known.about
+			done = false, value = null, error = null
+		}
 		mail.items.append(item)
 		mail.running.append({ item = item, id = id, name = name, session = queues.session })
 	}
@@ -206,5 +230,5 @@ vpi.Tell <- function(name, data)
 	if (type(name) != "string" || !(name in listeners))
 		return
 	foreach (listener in listeners[name])
-		mail.items.append({ kind = "callback", func = listener[1], a = data })
+		mail.items.append({ kind = "callback", func = listener[1], a = data, about = listener[2] })
 }

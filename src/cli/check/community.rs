@@ -1,6 +1,7 @@
 //! A community of one's own: whether its database is there, and has what it takes to moderate.
 
 use super::{Report, vyhub};
+use crate::cli::table::counted;
 use crate::config::{Community, Config, Database};
 use crate::io::community::check::{Look, look};
 use crate::io::sql::own::OwnError;
@@ -28,6 +29,10 @@ pub(super) fn check(config: &Config, now_s: i64, report: &mut Report<'_>) {
     judge(config, community, database, found, report);
 }
 
+fn of_many(count: i64, what: &str) -> String {
+    counted(usize::try_from(count).unwrap_or_default(), what)
+}
+
 fn judge(
     config: &Config,
     community: &Community,
@@ -51,10 +56,10 @@ fn judge(
         }
     };
     report.ok(format!(
-        "community: in {database}: {} administrators, {} groups, {} bans in force",
-        found.administrators,
-        found.groups.len(),
-        found.bans
+        "community: in {database}: {}, {}, {} in force",
+        of_many(found.administrators, "administrator"),
+        counted(found.groups.len(), "group"),
+        of_many(found.bans, "ban")
     ));
     if found.administrators == 0 {
         report.warn(format!("community: {NO_ADMINISTRATOR}"));
@@ -141,7 +146,7 @@ mod tests {
             own.run(&statement, &[]).unwrap();
         }
         let (good, said) = reported(&config);
-        let counts = "1 administrators, 1 groups, 1 bans in force";
+        let counts = "1 administrator, 1 group, 1 ban in force";
         assert!(good && said.contains(counts), "{said}");
         assert!(
             !said.contains("no administrator") && !said.contains("no use"),

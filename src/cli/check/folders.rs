@@ -9,7 +9,9 @@ use rustix::fs::FlockOperation;
 
 use super::Report;
 use crate::io::backup::{OF_DATABASE, kept};
+use crate::io::private;
 use crate::limits::{FREE_BYTES_ADVISED, FREE_BYTES_MIN};
+use crate::protocol::names::LOCK;
 
 /// Whether a vpid runs on this state folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +20,16 @@ pub(super) enum Daemon {
     NotRunning,
 }
 
+/// By the file or by the environment.
+const CORRECT_STATE_DIR: &str = "correct state_dir (VPID_STATE_DIR)";
+
 /// Tries the state folder without making it, and looks who holds it.
 pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     let shown = folder.display();
     let Some(there) = folder.ancestors().find(|folder| folder.exists()) else {
         report.bad(
             format!("state: {shown} is a broken link"),
-            "correct state_dir",
+            CORRECT_STATE_DIR,
         );
         return Daemon::NotRunning;
     };
@@ -32,13 +37,19 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
         let there = there.display();
         report.bad(
             format!("state: {there} is not a folder"),
-            "remove it, or correct state_dir",
+            format!("remove it, or {CORRECT_STATE_DIR}"),
+        );
+        return Daemon::NotRunning;
+    }
+    if private::is_of_all(folder) {
+        report.bad(
+            format!("state: {shown} is a folder that others need, and vpid would close it to them"),
+            format!("name one for vpid alone: {CORRECT_STATE_DIR}"),
         );
         return Daemon::NotRunning;
     }
     // The lock comes first: who holds it has shown that the folder works.
-    let lock = folder.join("vpid.lock");
-    if let Some(holder) = lock_holder(&lock) {
+    if let Some(holder) = state_holder(folder) {
         report.ok(format!("state: {shown}, running as {holder}"));
         private(folder, report);
         free_space("state", there, report);
@@ -47,7 +58,7 @@ pub(super) fn state(folder: &Path, report: &mut Report<'_>) -> Daemon {
     match try_file(there) {
         Err(error) => report.bad(
             format!("state: {} cannot be written: {error}", there.display()),
-            "make the user of vpid its owner (chown), or correct state_dir",
+            format!("make the user of vpid its owner (chown), or {CORRECT_STATE_DIR}"),
         ),
         Ok(()) if there != folder => report.ok(format!("state: {shown} will be created")),
         Ok(()) => report.ok(format!("state: {shown} can be written")),
@@ -118,6 +129,19 @@ pub(super) fn private_database(path: &Path, report: &mut Report<'_>) {
             ));
         }
     }
+}
+
+/// The vpid that runs on a state folder, as it wrote itself; none where none runs.
+pub(super) fn state_holder(folder: &Path) -> Option<String> {
+    lock_holder(&folder.join("vpid.lock"))
+}
+
+/// The vpid that serves a folder in which games write, likewise. A lock file that others can open is none of vpid's.
+pub(super) fn folder_holder(folder: &Path) -> Option<String> {
+    let lock = folder.join(LOCK);
+    let metadata = lock.symlink_metadata().ok()?;
+    let is_private = metadata.is_file() && metadata.mode() & 0o077 == 0;
+    is_private.then(|| lock_holder(&lock)).flatten()
 }
 
 /// The holder of the lock, as it wrote itself; none where it is free.

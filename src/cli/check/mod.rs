@@ -13,7 +13,7 @@ mod vyhub;
 
 use super::command::{Action, Base, Command, JSON};
 use super::given::{Given, Stop};
-use super::table;
+use super::{help, table};
 use crate::config::{self, Config, Engine, Rcon, Vyhub};
 use crate::io::http::Http;
 use crate::io::published::Published;
@@ -28,7 +28,7 @@ use rustix::fs::inotify;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,7 +50,8 @@ fn main(given: Given) -> Result<(), Stop> {
     let mut out = std::io::stdout();
     let mut report = match given.json() {
         true => Report::json(),
-        false => Report::lines(&mut out, color::wanted(&std::io::stdout())),
+        false => Report::lines(&mut out, color::wanted(&std::io::stdout()))
+            .wrapped(std::io::stdout().is_terminal()),
     };
     let (path, known) = (given.path.as_deref(), given.exposed_password());
     run(path, given.environment(), known, &mut report);
@@ -211,16 +212,6 @@ fn databases(config: &Config, report: &mut Report<'_>) {
         let preparation = sql::Preparation::of(config, number, 0);
         let label = format!("database {}", database.name);
         let label = label.trim_end();
-        if let Engine::Sqlite(sqlite) = &database.engine
-            && sqlite.path.is_dir()
-        {
-            let shown = sqlite.path.display();
-            report.bad(
-                format!("{label}: {shown} is a folder, and not a file of a database"),
-                "write the path of a file",
-            );
-            continue;
-        }
         for finding in sql::check(database, &preparation) {
             match finding {
                 Finding::Good(text) => report.ok(format!("{label}: {text}")),
@@ -250,6 +241,8 @@ enum Form<'a> {
     Lines {
         out: &'a mut dyn Write,
         colors: bool,
+        /// Lines are no longer than 80 columns.
+        wraps: bool,
         /// How the first line ended that could not be written. The rest is tried all the same: the verdict counts.
         written: io::Result<()>,
     },
@@ -286,9 +279,18 @@ impl<'a> Report<'a> {
         let form = Form::Lines {
             out,
             colors,
+            wraps: false,
             written: Ok(()),
         };
         Self { form, good: true }
+    }
+
+    /// For a terminal: long findings go on below their texts.
+    fn wrapped(mut self, wanted: bool) -> Self {
+        if let Form::Lines { wraps, .. } = &mut self.form {
+            *wraps = wanted;
+        }
+        self
     }
 
     fn json() -> Self {
@@ -336,12 +338,18 @@ impl<'a> Report<'a> {
             Form::Lines {
                 out,
                 colors,
+                wraps,
                 written,
             } => {
                 let name = format!("{:<4}", verdict.name());
-                let name = verdict.color().paint(&name, *colors);
                 let remedy = remedy.map_or(String::new(), |remedy| format!(" — {remedy}"));
-                let line = writeln!(out, "{name}  {text}{remedy}");
+                let mut text = format!("  {text}{remedy}\n");
+                if *wraps {
+                    // What is painted takes no columns.
+                    let indent = " ".repeat(name.len() + 2);
+                    text = help::wrapped(&text, &indent, &indent).split_off(name.len());
+                }
+                let line = write!(out, "{}{text}", verdict.color().paint(&name, *colors));
                 if written.is_ok() {
                     *written = line;
                 }
@@ -470,6 +478,7 @@ impl Consoles {
         worker.submit(ConsoleJob {
             ticket: 0,
             line: line.to_owned(),
+            is_urgent: false,
         });
         match receive.recv_timeout(patience()) {
             Ok(done) => done.result,

@@ -38,8 +38,11 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
             );
         }
     };
-    name(folder, report);
+    if let Some(warning) = engine_paths::misnamed(folder) {
+        report.warn(format!("scriptdata: {warning}"));
+    }
     rights(folder, &metadata, report);
+    other_vpid(config, folder, report);
     watch(config, folder, report);
     folders::free_space("scriptdata", folder, report);
     let contents = match Contents::read(config, folder) {
@@ -57,31 +60,36 @@ pub(super) fn check(config: &Config, folder: &Path, daemon: Daemon, report: &mut
     overlooked(config, folder, report);
 }
 
-/// Game modes write into a folder below it.
-pub(super) fn is_called_so(folder: &Path) -> bool {
-    folder.iter().any(|part| part == "scriptdata")
-}
-
-/// The game writes nowhere else.
-fn name(folder: &Path, report: &mut Report<'_>) {
-    if is_called_so(folder) {
-        return;
+/// `vpid run` serves no folder that a vpid with another state folder serves.
+fn other_vpid(config: &Config, folder: &Path, report: &mut Report<'_>) {
+    let here = || config.servers.iter().filter(|it| it.scriptdata == folder);
+    let stock = here().any(|server| server.legacy.is_some());
+    let signed = here().any(|server| server.key.is_some());
+    let stock = stock.then(|| folder.to_owned());
+    let signed = signed.then(|| folder.join(signed::FOLDER));
+    let ours = folders::state_holder(&config.state_dir);
+    for folder in stock.into_iter().chain(signed) {
+        let holder = folders::folder_holder(&folder);
+        if let Some(holder) = holder.filter(|holder| ours.as_ref() != Some(holder)) {
+            report.bad(
+                format!(
+                    "scriptdata: {}: another vpid serves this folder ({holder})",
+                    folder.display()
+                ),
+                "stop it first: one vpid serves all hosts of a folder",
+            );
+        }
     }
-    let below = folder.join("scriptdata");
-    let advice = match below.is_dir() {
-        true => format!("; write scriptdata = '{}'", below.display()),
-        false => String::new(),
-    };
-    report.warn(format!(
-        "scriptdata: {} is not called scriptdata; the game writes into tf/scriptdata{advice}",
-        folder.display()
-    ));
 }
 
 /// The engine writes no file whose whole path is too long, and its script gets no error.
 fn path_lengths(config: &Config, folder: &Path, hosts: &BTreeSet<String>, report: &mut Report<'_>) {
     let here = || config.servers.iter().filter(|it| it.scriptdata == folder);
     let signs = here().any(|server| server.key.is_some());
+    if let Some(problem) = engine_paths::without_room(folder, signs) {
+        let remedy = "move the game to a shorter path";
+        return report.bad(format!("scriptdata: {problem}"), remedy);
+    }
     let room = engine_paths::room_for_host(folder, signs);
     let named = here().filter_map(|server| server.hostname.as_ref());
     let too_long = |host: &&String| room.is_none_or(|room| host.len() > room);
@@ -318,9 +326,14 @@ impl Contents {
                 listed(&self.not_signing)
             ));
         }
-        match self.served.is_empty() {
-            true => report.ok(format!("hosts: no file of a game is in {shown} now")),
-            false => report.ok(format!("hosts: {} in {shown}", listed(&self.served))),
+        match (self.served.is_empty(), daemon) {
+            (true, Daemon::Running) => report.ok(format!(
+                "hosts: no file of a game waits in {shown}; `vpid game list` shows the connected games"
+            )),
+            (true, Daemon::NotRunning) => {
+                report.ok(format!("hosts: no file of a game is in {shown} now"));
+            }
+            (false, _) => report.ok(format!("hosts: {} in {shown}", listed(&self.served))),
         }
         if self.waiting > 0 && daemon == Daemon::NotRunning {
             let waiting = self.waiting;

@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Report, scriptdata};
-use crate::cli::shadow;
+use super::Report;
+use crate::cli::{engine_paths, shadow};
 use crate::config::{Config, Legacy, Secret, Server, file};
 use crate::limits::SCRIPT_FILE_BYTES_MAX;
 use crate::vscripts::squirrel::{self, Returned};
@@ -187,10 +187,13 @@ impl Scripts<'_> {
         for file in &found.custom {
             report.bad(
                 format!("scripts: the game loads {file} instead of vpid's"),
-                format!(
-                    "remove it, or, if it is a mapspawn.nut of yours, put this line at its top: {}",
-                    vscripts::include_line()
-                ),
+                match shadow::is_mapspawn(file) {
+                    true => format!(
+                        "remove it, or, if it is yours, put this line at its top: {}",
+                        vscripts::include_line()
+                    ),
+                    false => "remove it".to_owned(),
+                },
             );
         }
         for problem in &found.unread {
@@ -244,7 +247,7 @@ impl Scripts<'_> {
     /// Beside a folder of another name, they are surely elsewhere.
     fn remedy_for_missing(&self) -> String {
         let scriptdata = &self.server.scriptdata;
-        match self.server.vscripts.is_some() || scriptdata::is_called_so(scriptdata) {
+        match self.server.vscripts.is_some() || engine_paths::is_called_so(scriptdata) {
             true => format!(
                 "{}; if they are elsewhere, set vscripts in the configuration",
                 self.remedy

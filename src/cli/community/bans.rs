@@ -1,7 +1,9 @@
 //! `vpid community ban` and `warning`.
 
+use serde_json::json;
+
 use super::options::{LIMIT, SKIP};
-use super::{Call, Stop, counted_are, maybe_moment, moment, on_database, yes_no};
+use super::{Call, Stop, counted_are, maybe_moment, moment, on_database, to_json, whole, yes_no};
 use crate::cli::command::{Action, Command, JSON, Kind, Opt, option, switch, text};
 use crate::cli::table::{printable, span};
 use crate::core::community::orders::{Unbannable, bannable};
@@ -157,17 +159,23 @@ pub fn list(call: &mut Call<'_>) -> Result<(), Stop> {
             ]
         });
     }
-    of_players(call, all, window)?;
-    match call.words.is_empty() && !call.options.has("--json") {
-        true => hint_at_addresses(call),
-        false => Ok(()),
+    // A row that is left out is no reason to say nothing of the others.
+    let listed = of_players(call, all, window);
+    if call.words.is_empty() && !call.options.has("--json") {
+        hint_at_addresses(call)?;
     }
+    listed
+}
+
+/// How many bans of addresses are in force.
+fn of_addresses(call: &mut Call<'_>) -> Result<u64, Stop> {
+    let none = Window { limit: 0, skip: 0 };
+    Ok(call.admin.address_bans(None, false, none)?.more)
 }
 
 /// A list of those in force must not look as if there were no others.
 fn hint_at_addresses(call: &mut Call<'_>) -> Result<(), Stop> {
-    let none = Window { limit: 0, skip: 0 };
-    match call.admin.address_bans(None, false, none)?.more {
+    match of_addresses(call)? {
         0 => Ok(()),
         1 => call.say("1 ban of an address is in force, too: --addresses shows it."),
         more => call.say(&format!(
@@ -179,6 +187,13 @@ fn hint_at_addresses(call: &mut Call<'_>) -> Result<(), Stop> {
 fn of_players(call: &mut Call<'_>, all: bool, window: Window) -> Result<(), Stop> {
     let steam = call.maybe_player(0)?.map(|player| player.steam);
     let listing = call.admin.bans(&BanFilter { steam, all }, window)?;
+    if call.options.has("--json") && call.words.is_empty() {
+        let in_force = of_addresses(call)?;
+        call.json(&json!({
+            "bans": to_json(&listing.items)?, "more": listing.more, "address_bans_in_force": in_force,
+        }))?;
+        return whole(&listing);
+    }
     let head = [
         "ID", "STEAMID", "NAME", "STATE", "SINCE", "UNTIL", "BY", "REASON",
     ];

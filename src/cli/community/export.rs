@@ -1,12 +1,12 @@
 //! `vpid community export`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Call, Stop, counted_are, on_database};
 use crate::cli::command::{Command, Kind, arg, switch};
-use crate::cli::own_files;
+use crate::cli::own_files::{Target, refuse_own};
 use crate::cli::progress::Progress;
 use crate::cli::table::printable;
 use crate::io::backup::BackupError;
@@ -20,14 +20,6 @@ pub const EXPORT: Command = Command::sub(
     |given| on_database(given, export),
 )
 .options(&[switch("--force", "overwrite FILE")]);
-
-/// Where an export goes to.
-enum Target {
-    /// A file to be, with all links in its path followed.
-    File(PathBuf),
-    /// A device or a FIFO that is there.
-    Stream(File),
-}
 
 /// To a file, which is there whole or not at all, and readable by its owner only; `-`: to standard output.
 pub fn export(call: &mut Call<'_>) -> Result<(), Stop> {
@@ -44,14 +36,14 @@ pub fn export(call: &mut Call<'_>) -> Result<(), Stop> {
         return whole(&exported.map_err(failed)?, "the output");
     }
     let force = call.options.has("--force");
-    let path = match target(&name)? {
+    let path = match Target::of(&name)? {
         Target::File(path) => path,
         Target::Stream(file) => {
             let exported = export::export(call.admin, &mut BufWriter::new(file), &mut show);
             return whole(&exported.map_err(failed)?, &name);
         }
     };
-    own_files::refuse_own(call.config, &path)?;
+    refuse_own(call.config, &path)?;
     let exists = || BackupError::Exists(PathBuf::from(&name)).to_string();
     if !force && path.symlink_metadata().is_ok() {
         return Err(Stop::Failed(exists()));
@@ -79,29 +71,6 @@ pub fn export(call: &mut Call<'_>) -> Result<(), Stop> {
     let records = counted_are(exported.records, "record");
     call.say(&format!("{records} in {name}."))?;
     whole(&exported, &name)
-}
-
-fn target(name: &str) -> Result<Target, Stop> {
-    let path = Path::new(name);
-    let unusable = |error: io::Error| Stop::Failed(format!("{name} cannot be written: {error}"));
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(Stop::Failed(format!(
-            "{name} is a folder; name a file in it"
-        ))),
-        Ok(found) if found.is_file() => Ok(Target::File(fs::canonicalize(path).map_err(unusable)?)),
-        Ok(_) => {
-            let file = OpenOptions::new().write(true).open(path);
-            Ok(Target::Stream(file.map_err(unusable)?))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
-            Ok(to) => Err(Stop::Failed(format!(
-                "{name} is a link to {}, which is not there; name that file",
-                to.display()
-            ))),
-            Err(_) => Ok(Target::File(path.to_owned())),
-        },
-        Err(error) => Err(unusable(error)),
-    }
 }
 
 /// Says what was left out, which is no success.

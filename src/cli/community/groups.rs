@@ -143,6 +143,17 @@ fn properties(group: &Group, granted: bool) -> String {
     }
 }
 
+/// The same for a table, where all of them would be too wide.
+fn properties_or_all(group: &Group, granted: bool) -> String {
+    let of_all = Right::ALL
+        .iter()
+        .map(|right| group.properties.get(right.property()));
+    match of_all.flatten().filter(|is| **is == granted).count() {
+        count if count == Right::ALL.len() => "all".to_owned(),
+        _ => properties(group, granted),
+    }
+}
+
 fn max_ban(group: &Group) -> String {
     group.max_ban_s.map_or_else(|| "any".to_owned(), span)
 }
@@ -151,13 +162,7 @@ pub fn list(call: &mut Call<'_>) -> Result<(), Stop> {
     let groups = call.admin.groups()?;
     let listing = call.options.part(groups)?;
     let head = [
-        "NAME",
-        "LEVEL",
-        "INHERITS",
-        "MEMBERS",
-        "LONGEST BAN",
-        "GRANTS",
-        "DENIES",
+        "NAME", "LEVEL", "INHERITS", "MEMBERS", "MAX BAN", "GRANTS", "DENIES",
     ];
     call.list(("groups", "No group yet."), &listing, head, |group| {
         [
@@ -166,8 +171,8 @@ pub fn list(call: &mut Call<'_>) -> Result<(), Stop> {
             yes_no(group.inherits),
             group.members.to_string(),
             max_ban(group),
-            printable(&properties(group, true)),
-            printable(&properties(group, false)),
+            printable(&properties_or_all(group, true)),
+            printable(&properties_or_all(group, false)),
         ]
     })
 }

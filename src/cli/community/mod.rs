@@ -184,9 +184,10 @@ impl Call<'_> {
         row: impl Fn(&T) -> [String; N],
     ) -> Result<(), Stop> {
         if self.options.has("--json") {
-            return self.json(&json!({key: to_json(&listing.items)?, "more": listing.more}));
+            self.json(&json!({key: to_json(&listing.items)?, "more": listing.more}))?;
+            return whole(listing);
         }
-        if listing.items.is_empty() && listing.more == 0 {
+        if listing.items.is_empty() && listing.more == 0 && listing.left_out.is_empty() {
             return self.say(none);
         }
         let rows: Vec<[String; N]> = listing.items.iter().map(row).collect();
@@ -197,7 +198,8 @@ impl Call<'_> {
                 "... and {more} more; --skip and --limit show them."
             ),
         });
-        Ok(table::but_for_a_gone_reader(written)?)
+        table::but_for_a_gone_reader(written)?;
+        whole(listing)
     }
 
     fn json(&mut self, value: &Value) -> Result<(), Stop> {
@@ -219,6 +221,20 @@ impl Call<'_> {
         });
         Ok(table::but_for_a_gone_reader(written)?)
     }
+}
+
+/// Says which rows a list does not have, which is no success.
+fn whole<T>(listing: &Listing<T>) -> Result<(), Stop> {
+    if listing.left_out.is_empty() {
+        return Ok(());
+    }
+    for row in &listing.left_out {
+        eprintln!("left out: {}", table::printable(row));
+    }
+    Err(Stop::Failed(format!(
+        "{} not as vpid writes them, and missing in the list; correct or remove them in the database",
+        counted_are(listing.left_out.len() as u64, "row")
+    )))
 }
 
 fn to_json(record: &impl Serialize) -> Result<Value, Stop> {

@@ -75,13 +75,13 @@ const ONCE: Opt = option(
     "--once",
     "yes|no",
     YES_NO,
-    "once for each player on each server",
+    "once for each membership on each server; without a group, for each player",
 );
 const ONCE_FROM_ALL: Opt = option(
     "--once-from-all",
     "yes|no",
     YES_NO,
-    "once for each player on all servers together",
+    "the same on all servers together",
 );
 const REWARD_EDITS: &[Opt] = &[
     option("--name", "NAME", Kind::Text, "a new name"),

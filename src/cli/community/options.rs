@@ -96,6 +96,10 @@ impl<'a> Options<'a> {
         let items = all.into_iter().skip(window.skip).take(window.limit);
         let items: Vec<T> = items.collect();
         let more = count.saturating_sub(window.skip + items.len()) as u64;
-        Ok(Listing { items, more })
+        Ok(Listing {
+            items,
+            more,
+            left_out: Vec::new(),
+        })
     }
 }

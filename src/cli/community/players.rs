@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::options::{LIMIT, SKIP};
-use super::{Call, Stop, maybe_moment, moment, on_database, to_json, yes_no};
+use super::{Call, Stop, maybe_moment, moment, on_database, to_json, whole, yes_no};
 use crate::cli::command::{Action, Command, JSON, Kind, option, switch, text};
 use crate::cli::table::{printable, span};
 use crate::io::community::admin::{Listing, User, UserEdit, steam_id};
@@ -215,10 +215,11 @@ pub fn playtime(call: &mut Call<'_>) -> Result<(), Stop> {
     let playtime = call.admin.playtime(player.steam, window)?;
     if call.options.has("--json") {
         let days = to_json(&playtime.days.items)?;
-        return call.json(&json!({
+        call.json(&json!({
             "steam": player.steam, "name": player.name, "ms": playtime.ms,
             "days": days, "more": playtime.days.more,
-        }));
+        }))?;
+        return whole(&playtime.days);
     }
     let total = span(playtime.ms / 1_000);
     call.say(&format!("{player}: {total} in total"))?;

@@ -34,7 +34,7 @@ pub const SERVER: Command = Command {
 pub fn list(call: &mut Call<'_>) -> Result<(), Stop> {
     let listing = call.admin.servers(call.options.window()?)?;
     let now_s = Timestamp::now().as_second();
-    let head = ["NAME", "STATE", "MAP", "PLAYERS", "REPORTED", "OPTIONS"];
+    let head = ["NAME", "STATE", "MAP", "PLAYERS", "SEEN", "OPTIONS"];
     let none = "No server has reported to this community yet.";
     call.list(("servers", none), &listing, head, |server| {
         let options = server.options.iter();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{all, below, names, options, options_with_values};
+use super::{all, below, options, options_with_values};
 use crate::cli::command::{Kind, Number, Opt, name_of};
 
 /// Walks from the first word to the one before the cursor: `path` is the command that they name, `place` counts its
@@ -18,9 +18,16 @@ _vpid_files() {
     mapfile -t COMPREPLY < <(compgen "$@" -- "$current")
 }
 
+# The commands that can follow these words.
+_vpid_below() {
+    case $1 in
+BELOW
+    esac
+}
+
 _vpid() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local path=vpid place=0 at word options='' commands=''
+    local path=vpid place=0 at word arguments='' options='' commands=''
     COMPREPLY=()
     # bash takes `--option=value` apart.
     if [[ $current == = ]]; then
@@ -45,7 +52,10 @@ _vpid() {
         esac
         case "$path $word" in
             PATHS) path="$path $word" ;;
-            *) place=$((place + 1)) ;;
+            *)
+                place=$((place + 1))
+                arguments="$arguments $word"
+                ;;
         esac
     done
 "#;
@@ -65,6 +75,7 @@ pub(super) fn script() -> String {
     let named = paths.iter().skip(1);
     let names: Vec<String> = named.map(|path| format!("\"{}\"", name_of(path))).collect();
     let begin = BEGIN.replace("WITH_VALUE", &options_with_values().join(" | "));
+    let begin = begin.replace("BELOW", &all_below());
     let mut out = begin.replace("PATHS", &names.join(" | \\\n                "));
     out += "    case \"$path $previous\" in\n";
     for path in &paths {
@@ -97,6 +108,17 @@ pub(super) fn script() -> String {
     }
     out += "    esac\n";
     out + END
+}
+
+/// Cases of all commands with others below them.
+fn all_below() -> String {
+    let paths = all().into_iter().filter(|path| !below(path).is_empty());
+    let cases = paths.map(|path| {
+        let commands: Vec<&str> = below(&path).iter().map(|command| command.name).collect();
+        let (name, commands) = (name_of(&path), commands.join(" "));
+        format!("        \"{name}\") _vpid_words \"{commands}\" ;;")
+    });
+    cases.collect::<Vec<_>>().join("\n")
 }
 
 /// What can stand behind an option.
@@ -134,7 +156,7 @@ fn arguments(path: &crate::cli::command::Path, out: &mut String) {
 fn action(kind: Kind) -> Option<String> {
     match kind {
         Kind::Text | Kind::Count(_) | Kind::Number | Kind::Seconds => None,
-        Kind::Command => Some(format!("_vpid_words \"{}\"", names().join(" "))),
+        Kind::Command => Some("_vpid_below \"vpid$arguments\"".to_owned()),
         Kind::File => Some("_vpid_files -f".to_owned()),
         Kind::Dir => Some("_vpid_files -d".to_owned()),
         Kind::Words(words) => Some(format!("_vpid_words \"{}\"", words.join(" "))),

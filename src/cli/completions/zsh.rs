@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{all, below, names, options};
-use crate::cli::command::{Arg, Kind, Number, Opt, Path, name_of};
+use crate::cli::command::{Arg, Kind, Number, Opt, Path, all_below, name_of};
 
 pub(super) fn script() -> String {
     let mut out = "#compdef vpid\n# Completions of vpid for zsh, made by `vpid completions zsh`.\n"
@@ -29,7 +29,7 @@ fn group(path: &Path, out: &mut String) {
         "\n{}() {{\n    local line state\n    local -a commands\n    _arguments -C -s -S \\\n",
         function(path)
     );
-    write_options(path, out);
+    write_options(options_from(path), out);
     if path.is_empty() {
         let _ = writeln!(out, "        '(- *)'{{-h,--help}}'[the help of vpid]' \\");
         let _ = writeln!(out, "        '(- *)'{{-V,--version}}'[the version]' \\");
@@ -53,7 +53,7 @@ fn group(path: &Path, out: &mut String) {
 
 fn command(path: &Path, out: &mut String) {
     let _ = write!(out, "\n{}() {{\n    _arguments -s -S \\\n", function(path));
-    write_options(path, out);
+    write_options(options(path), out);
     let args = path.last().map_or(&[][..], |last| last.args);
     for (at, arg) in args.iter().enumerate() {
         let _ = writeln!(out, "        '{}' \\", argument(at + 1, arg));
@@ -61,8 +61,24 @@ fn command(path: &Path, out: &mut String) {
     out.push_str("        && return 0\n}\n");
 }
 
-fn write_options(path: &Path, out: &mut String) {
-    for option in options(path) {
+/// Of a command and of all below it, which can stand before the name of one.
+fn options_from(path: &Path) -> Vec<&'static Opt> {
+    let mut known = options(path);
+    let below = if path.is_empty() {
+        Vec::new()
+    } else {
+        all_below(path)
+    };
+    for option in below.iter().flat_map(|path| options(path)) {
+        if !known.iter().any(|it| it.name == option.name) {
+            known.push(option);
+        }
+    }
+    known
+}
+
+fn write_options(options: Vec<&Opt>, out: &mut String) {
+    for option in options {
         for spec in specs(option) {
             let _ = writeln!(out, "        {spec} \\");
         }

@@ -75,7 +75,7 @@ pub(super) fn run(
     let config = existing.load(around).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(|it| format!("\n  {it}")).collect();
         format!(
-            "{existing} has problems, and no script was changed (--force writes a new configuration):{}",
+            "{existing} has problems, and no script was changed; correct them, then run this command again:{}",
             lines.concat()
         )
     })?;
@@ -91,7 +91,7 @@ pub(super) fn run(
         .iter()
         .map(|server| server.scriptdata.as_path())
         .collect();
-    install::look(&folder, &all)?;
+    install::look(&folder, &all, install::NAME_ANOTHER)?;
     let key = server.key.as_ref().map(config::Secret::as_bytes);
     let key = String::from_utf8_lossy(key.unwrap_or_default());
     let done = install::install(&folder, &key)?;
@@ -100,6 +100,16 @@ pub(super) fn run(
         "Configuration: {existing}, unchanged; its key goes into the scripts"
     ));
     report.installed(&done);
+    for server in &candidates {
+        match make_scriptdata_of_game(&server.scriptdata) {
+            Ok(true) => {
+                let made = server.scriptdata.display();
+                report.say(format!("Game folder: {made} (made now)"));
+            }
+            Ok(false) => {}
+            Err(problem) => report.step(problem),
+        }
+    }
     if !find::same_place(&server.installed_scripts(), &folder) {
         report.step(format!(
             "vpid looks for the scripts in another folder. In {existing}, below scriptdata = ..., \
@@ -142,11 +152,9 @@ pub fn update(config: &Config) -> Vec<Result<String, String>> {
             .iter()
             .map(|it| it.scriptdata.as_path())
             .collect();
-        install::look(folder, &all)?;
-        // So that the first calls of a fresh game do not wait until the folder is found.
-        let is_of_game = |path: &&Path| path.parent().is_some_and(find::is_game);
-        for path in all.into_iter().filter(is_of_game) {
-            super::make_scriptdata(path)?;
+        install::look(folder, &all, install::SET_ANOTHER)?;
+        for path in all {
+            make_scriptdata_of_game(path)?;
         }
         let key = server.key.as_ref().map(config::Secret::as_bytes);
         let key = String::from_utf8_lossy(key.unwrap_or_default());
@@ -158,6 +166,14 @@ pub fn update(config: &Config) -> Vec<Result<String, String>> {
         ))
     };
     folders.iter().map(one).collect()
+}
+
+/// So that the first calls of a fresh game do not wait until the folder is found. Whether it was made.
+fn make_scriptdata_of_game(path: &Path) -> Result<bool, String> {
+    match path.parent().is_some_and(find::is_game) {
+        true => super::make_scriptdata(path),
+        false => Ok(false),
+    }
 }
 
 /// The servers whose game loads its scripts from this folder.

@@ -6,13 +6,13 @@
 //! somebody else.
 
 use super::{Options, find};
-use crate::cli::{engine_paths, shadow};
+use crate::cli::{engine_paths, shadow, table};
 use crate::config::{Secret, file};
 use crate::io::random;
 use crate::limits::{ENGINE_PATH_BYTES_MAX, HOST_BYTES_USUAL, SCRIPT_FILE_BYTES_MAX};
 use crate::vscripts::squirrel::Returned;
 use crate::vscripts::{self, Installed};
-use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -29,6 +29,8 @@ pub(super) struct Done {
     pub folder: PathBuf,
     /// The folder had to be made.
     pub made: bool,
+    /// The vpi.nut that was there is the one that was to be installed.
+    pub unchanged: bool,
     /// The version of ours that was there.
     pub replaced: Option<String>,
     /// Where the vpi.nut is now that was not ours.
@@ -50,25 +52,29 @@ pub(super) enum Mapspawn {
     Lacks,
 }
 
+/// The remedy for a folder of `--vscripts` that cannot be used.
+pub(super) const NAME_ANOTHER: &str = "name .../tf/scripts/vscripts";
+
+/// The remedy for a folder of the configuration that cannot be used.
+pub(super) const SET_ANOTHER: &str =
+    "set vscripts of its [[server]] (VPID_SERVER_VSCRIPTS) to .../tf/scripts/vscripts";
+
 /// Refuses a folder that cannot be used, before anything is written. It may have to be made.
-pub(super) fn look(folder: &Path, scriptdata: &[&Path]) -> Result<(), String> {
+/// `remedy` says where the operator names another.
+pub(super) fn look(folder: &Path, scriptdata: &[&Path], remedy: &str) -> Result<(), String> {
     let shown = folder.display();
     if folder.exists() && !folder.is_dir() {
-        return Err(format!(
-            "{shown} is not a folder; name .../tf/scripts/vscripts"
-        ));
+        return Err(format!("{shown} is not a folder; {remedy}"));
     }
     if scriptdata.iter().any(|data| find::lies_in(folder, data)) {
         return Err(format!(
-            "{shown} is in scriptdata, where every game script could overwrite it; name \
-             .../tf/scripts/vscripts"
+            "{shown} is in scriptdata, where every game script could overwrite it; {remedy}"
         ));
     }
     let parent = folder.parent().unwrap_or(Path::new("/"));
     if !folder.exists() && !parent.is_dir() {
         return Err(format!(
-            "{shown} does not exist, nor does its parent folder; name \
-             .../tf/scripts/vscripts"
+            "{shown} does not exist, nor does its parent folder; {remedy}"
         ));
     }
     let into = if folder.exists() { folder } else { parent };
@@ -94,15 +100,23 @@ pub(super) fn install(folder: &Path, key: &str) -> Result<Done, String> {
     };
     // Last, so that it finds its settings; and the old one stays until the new one is there.
     let mode = if target.ours { 0o600 } else { 0o640 };
-    let vpi = target.beside("vpi.nut", vscripts::vpi_with(key).as_bytes(), mode)?;
+    let text = vscripts::vpi_with(key);
+    let unchanged = target.is_current("vpi.nut", text.as_bytes(), mode);
+    let vpi = match unchanged {
+        true => None,
+        false => Some(target.beside("vpi.nut", text.as_bytes(), mode)?),
+    };
     let (mut replaced, mut backup) = (None, None);
     match target.read("vpi.nut")?.as_deref().map(Installed::of) {
         None => {}
         Some(Installed::Ours { version, .. }) => replaced = Some(version),
         Some(Installed::Foreign) => backup = Some(folder.join(target.back_up("vpi.nut")?)),
     }
-    vpi.put_over()?;
+    if let Some(vpi) = vpi {
+        vpi.put_over()?;
+    }
     Ok(Done {
+        unchanged,
         folder: folder.to_owned(),
         made,
         replaced,
@@ -176,6 +190,10 @@ impl Target {
 
     /// Puts a file where nothing is, not even a broken link. False when something is.
     fn put_new(&self, name: &str, text: &[u8]) -> Result<bool, String> {
+        if self.is_there(name) {
+            // On a full disk, nothing could be written for it.
+            return Ok(false);
+        }
         self.beside(name, text, 0o644)?.put_new()
     }
 
@@ -212,6 +230,17 @@ impl Target {
             let _ = fs::fchown(file, None, Some(gid));
         }
         Ok(())
+    }
+
+    /// Whether a file is what would be written.
+    fn is_current(&self, name: &str, text: &[u8], mode: u32) -> bool {
+        let Ok(found) = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) else {
+            return false;
+        };
+        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        let is_owners = found.st_uid == self.uid || !rustix::process::geteuid().is_root();
+        let is_same = || self.read(name).is_ok_and(|it| it.as_deref() == Some(text));
+        is_file && is_owners && found.st_mode & 0o777 == mode && is_same()
     }
 
     fn is_there(&self, name: &str) -> bool {
@@ -371,6 +400,7 @@ impl Report {
              vpi.nut         with the key, mode {:o}{}",
             done.mode,
             match &done.replaced {
+                Some(_) if done.unchanged => "; unchanged".to_owned(),
                 Some(old) if *old == version => "; written again".to_owned(),
                 Some(old) => format!("; was version {old}"),
                 None => String::new(),
@@ -403,11 +433,14 @@ impl Report {
             self.step(done.reading.clone());
         }
         for file in shadow::find(&done.folder).custom {
-            self.step(format!(
-                "The game loads {file}\n     instead of vpid's. Remove it, or, if it is a mapspawn.nut of yours, \
-                 put this\n     line at its top:\n       {}",
-                vscripts::include_line()
-            ));
+            self.step(match shadow::is_mapspawn(&file) {
+                true => format!(
+                    "The game loads {file}\n     instead of vpid's. Remove it, or, if it is yours, put this line at \
+                     its top:\n       {}",
+                    vscripts::include_line()
+                ),
+                false => format!("The game loads {file}\n     instead of vpid's. Remove it"),
+            });
         }
     }
 
@@ -470,7 +503,7 @@ impl Report {
             }
             (Some(path), Returned::Nothing) => {
                 format!(
-                    "In {}, make this the only line of GetSecret:",
+                    "GetSecret in {} is missing, or what it returns cannot be read. Make this its only line:",
                     path.display()
                 )
             }
@@ -523,7 +556,7 @@ impl Report {
             self.config
         ));
         self.try_everything();
-        self.step("Stop the old server: python vpi.py".into());
+        self.step("Stop the old server (python vpi.py), if it runs".into());
         self.step(format!(
             "Start the new one: vpid run{}",
             self.config_option()
@@ -549,8 +582,7 @@ impl Report {
         for (number, step) in (1..).zip(self.steps) {
             text += &format!("  {number}. {step}\n");
         }
-        out.write_all(text.as_bytes()).map_err(|error| {
-            format!("everything was done, but the report cannot be printed: {error}")
-        })
+        table::but_for_a_gone_reader(out.write_all(text.as_bytes()))
+            .map_err(|error| format!("everything was done, but {error}"))
     }
 }

@@ -165,7 +165,7 @@ fn serve_ours(
         .as_deref()
         .map(|given| find::scripts_folder(given, around));
     if let Some(vscripts) = &vscripts {
-        install::look(vscripts, &[scriptdata])?;
+        install::look(vscripts, &[scriptdata], install::NAME_ANOTHER)?;
     }
     let key = fresh_key();
     let elsewhere = vscripts

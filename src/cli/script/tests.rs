@@ -94,6 +94,10 @@ fn a_list_is_a_table_that_no_script_can_break() {
             "/s/A.PY is not started: ?[2Jrename it",
         ]
     );
+    let one = json!({"scripts": [{"name": "stats", "state": "running", "problem": null}]});
+    let text = shown(|out| list(&one, out));
+    let (head, _) = text.split_once('\n').unwrap();
+    assert!(head.ends_with("RESTARTS"), "{text}");
     assert!(shown(|out| list(&json!({"scripts": []}), out)).starts_with("There are no scripts."));
 }
 

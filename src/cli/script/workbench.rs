@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use crate::cli::given::{Given, Stop};
 use crate::config::{self, MODULE_NAME, is_script_name};
@@ -90,24 +90,67 @@ fn configured_folder(given: &Given) -> Result<PathBuf, Stop> {
 }
 
 pub fn new(given: Given) -> Result<(), Stop> {
-    let folder = match given.file("--dir") {
-        Some(folder) => folder,
-        None => configured_folder(&given)?,
+    let (folder, lacking) = match given.file("--dir") {
+        Some(folder) => {
+            let lacking = lacking_table(&given, &folder);
+            (folder, lacking)
+        }
+        None => (configured_folder(&given)?, None),
     };
+    let next = lacking.unwrap_or_else(|| format!("vpid script load {}", given.words[0]));
     Ok(write_first_script(
         &folder,
         &given.words[0],
+        &next,
         &mut io::stdout(),
     )?)
 }
 
+/// What to do before a vpid loads scripts from this folder: its configuration has no [scripts]. `None` also where
+/// there is no configuration that can be read.
+fn lacking_table(given: &Given, folder: &Path) -> Option<String> {
+    let config = config::load(given.path.as_deref(), given.environment()).ok()?;
+    if config.scripts.is_some() {
+        return None;
+    }
+    let file = config.path?;
+    // In the configuration, a relative path begins at its folder.
+    let folder = path::absolute(folder).ok()?;
+    let beside = path::absolute(&file).ok()?;
+    let dir = folder.strip_prefix(beside.parent()?).unwrap_or(&folder);
+    Some(format!(
+        "add [scripts] with dir = {dir:?} to {}, and restart vpid",
+        file.display()
+    ))
+}
+
+/// Why a script should not have this name.
+fn misleading(name: &str) -> Option<String> {
+    let why = if name.starts_with("test_") {
+        "is what files of tests are called"
+    } else if workbench::is_standard_module(Path::new("python3"), name) {
+        "is a module of Python's standard library, and scripts that import it would get this script"
+    } else {
+        return None;
+    };
+    Some(format!("{name} {why}; choose another name"))
+}
+
 /// Writes a small script and its test, and replaces nothing.
-fn write_first_script(folder: &Path, name: &str, out: &mut dyn Write) -> Result<(), String> {
+fn write_first_script(
+    folder: &Path,
+    name: &str,
+    next: &str,
+    out: &mut dyn Write,
+) -> Result<(), String> {
     if !is_script_name(name) || name.starts_with('_') {
         return Err(format!(
             "{name:?} is not the name of a script: letters, digits and _, and no digit or _ in front; and not \
              {MODULE_NAME}"
         ));
+    }
+    if let Some(problem) = misleading(name) {
+        return Err(problem);
     }
     let tests = folder.join("tests");
     let files = [
@@ -134,14 +177,38 @@ fn write_first_script(folder: &Path, name: &str, out: &mut dyn Write) -> Result<
     say(out, format_args!("{script}\n{test}"))?;
     say(
         out,
-        format_args!("Next: vpid script test {test}, then vpid script load {name}"),
+        format_args!("Next: vpid script test {test}, then {next}"),
     )
+}
+
+/// Why a file has no tests, by its name.
+fn no_tests(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy();
+    let bare = name.strip_suffix(".py").unwrap_or(&name);
+    let is_of_tests = bare.starts_with("test_") || bare.ends_with("_test");
+    if path.is_dir() || (is_of_tests && bare != name) {
+        return None;
+    }
+    let tests = path.with_file_name("tests").join(format!("test_{bare}.py"));
+    Some(match tests.is_file() && bare != name {
+        true => format!(
+            "{name} is a script; its tests are in {tests}: vpid script test {tests}",
+            tests = tests.display()
+        ),
+        false => format!(
+            "{} is not a file of tests, which are called test_*.py",
+            path.display()
+        ),
+    })
 }
 
 pub fn test(given: Given) -> Result<(), Stop> {
     let paths: Vec<PathBuf> = given.words.iter().map(PathBuf::from).collect();
     if let Some(path) = paths.iter().find(|path| !path.exists()) {
         return Err(Stop::Failed(format!("there is no {}", path.display())));
+    }
+    if let Some(problem) = paths.iter().find_map(|path| no_tests(path)) {
+        return Err(Stop::Failed(problem));
     }
     let runner = match given.has("--pytest") {
         true => Runner::Pytest,

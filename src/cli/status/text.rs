@@ -176,6 +176,9 @@ fn community(community: &Community, at_s: i64, zone: &TimeZone) -> String {
         Some(false) => format!("{} is unreachable since {since}", community.keeper),
         None => format!("{} has not replied yet", community.keeper),
     };
+    if let Some(since_s) = community.refused_since_s {
+        text += &format!(", but refuses the key since {}", date(since_s, zone));
+    }
     if let Some(until_s) = community.paused_until_s {
         text += &format!("; tried again in {}", span(until_s - at_s));
     }
@@ -185,7 +188,7 @@ fn community(community: &Community, at_s: i64, zone: &TimeZone) -> String {
     }
     let by_kind = |of: fn(&crate::protocol::observable::Outbox) -> usize| {
         let kinds = community.outbox.iter().filter(|it| of(it) > 0);
-        let kinds: Vec<_> = kinds.map(|it| format!("{} {}", of(it), it.kind)).collect();
+        let kinds: Vec<_> = kinds.map(|it| counted_kind(of(it), &it.kind)).collect();
         match kinds.is_empty() {
             true => String::new(),
             false => format!(" ({})", kinds.join(", ")),
@@ -267,6 +270,15 @@ fn labelled(word: &str, text: &str) -> String {
         Some(rest) => format!("{word:<INDENT$}{rest}"),
         None => format!("{word}\n"),
     }
+}
+
+/// `1 ban`, `2 bans`: kinds have names of many.
+fn counted_kind(count: usize, kind: &str) -> String {
+    let kind = match count {
+        1 => kind.strip_suffix('s').unwrap_or(kind),
+        _ => kind,
+    };
+    format!("{count} {kind}")
 }
 
 /// Lines of at most 80 columns, the first with one indentation, the others with another one.
@@ -394,13 +406,27 @@ mod tests {
             "10 s",
             "signed host h?[2J (scripts 1.3), 2 hosts more, 1 bot, RCON reachable",
             "VyHub is unreachable since 1970-01-01 00:00:50; tried again in 10 s",
-            "2 to be sent (2 bans), 1 refused (1 bans)",
+            "2 to be sent (2 bans), 1 refused (1 ban)",
             "database 1 of 4 busy, 3 waiting",
             "3 times, last 1970-01-01 00:01:00: a?[31m warning",
             "…ng/path/to/tf/scriptdata ",
         ] {
             assert!(text.contains(part), "{part:?}\n{text}");
         }
+    }
+
+    #[test]
+    fn a_refused_key_stands_beside_what_is_reachable() {
+        let mut state = state();
+        let community = state.community.as_mut().unwrap();
+        community.reachable = Some(true);
+        community.paused_until_s = None;
+        community.refused_since_s = Some(60);
+        let text = text(&state, &TimeZone::UTC);
+        let words: Vec<_> = text.split_whitespace().collect();
+        let expected = "VyHub is reachable since 1970-01-01 00:00:50, but refuses the key since \
+                        1970-01-01 00:01:00";
+        assert!(words.join(" ").contains(expected), "{text}");
     }
 
     #[test]

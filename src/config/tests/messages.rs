@@ -17,8 +17,9 @@ const PLACES: &str = "ban_kick{reason,since,until,admin,id,link} \
     usage_warn{prefix} usage_warns{prefix} usage_bans{prefix} list_bans_none{player} \
     list_bans_head{player,count} list_ban{reason,since,until,admin} list_warns_none{player} \
     list_warns_head{player,count} list_warn{reason,since,admin} list_away{} \
-    state_ready{bundle,bans} state_waiting{} state_away{minutes} state_queue{waiting,dead} \
-    state_link{link} permanent{} unknown_admin{} server_admin{} no_reason{} minute_one{} \
+    state_ready{bundle,bans} state_waiting{} state_refused{} state_away{minutes} \
+    state_queue{waiting,dead} state_link{link} permanent{} \
+    unknown_admin{} server_admin{} no_reason{} minute_one{} \
     minutes{n} hour_one{} hours{n} day_one{} days{n} queue_full{} too_long{} \
     chat_off{command} chat_no_key{command} chat_no_session{command} chat_touched{command} \
     chat_unconfirmed{command} player_unconfirmed{player} setgroup_done{player,group,length} \

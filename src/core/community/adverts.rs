@@ -83,6 +83,9 @@ impl Subject for Adverts {
             Ok(_) => {}
             Err(failure) => {
                 list.due_ms = cx.backend.again_ms(limits::VYHUB_ROUND_MS, cx.now);
+                cx.backend.report_refusal(&failure, cx.now);
+                let kind = Request::ListAdverts(bundle).kind();
+                cx.backend.report_unlisted(kind, &failure);
                 log::debug!("adverts could not be fetched: {failure}");
             }
         }
@@ -136,17 +139,42 @@ impl Adverts {
         if turn.due_ms > cx.now.mono_ms {
             return;
         }
-        let advert = &adverts[turn.next % adverts.len()];
-        (turn.due_ms, turn.next) = (due_ms, turn.next + 1);
-        for line in advert.content.lines().take(limits::ADVERT_LINES_MAX) {
-            let line: String = line.chars().filter(|c| !c.is_control()).collect();
-            if !line.trim().is_empty() {
-                let line = coloured(&line, &advert.colour);
-                let text = format!("\x07{}{}{line}", advert.colour, self.prefix);
-                cx.servers.show(server, None, text, Place::Chat, cx.out);
-            }
+        turn.due_ms = due_ms;
+        let Some((at, lines)) = following(adverts, turn.next) else {
+            return;
+        };
+        turn.next = at + 1;
+        let colour = &adverts[at].colour;
+        for line in lines {
+            let line = coloured(&line, colour);
+            let text = format!("\x07{colour}{}{line}", self.prefix);
+            cx.servers.show(server, None, text, Place::Chat, cx.out);
         }
     }
+}
+
+/// Which advert is next, from this one on, with its lines. Those without any text are passed over.
+fn following(adverts: &[Advert], from: usize) -> Option<(usize, Vec<String>)> {
+    let count = adverts.len();
+    let turns = (0..count).map(|step| (from % count + step) % count);
+    let mut all = turns.map(|at| (at, lines(&adverts[at].content)));
+    all.find(|(_, lines)| !lines.is_empty())
+}
+
+/// The lines of an advert that have text.
+fn lines(content: &str) -> Vec<String> {
+    let lines = content.lines().take(limits::ADVERT_LINES_MAX);
+    let lines = lines.map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>());
+    lines.filter(|line| has_text(line)).collect()
+}
+
+/// Whether a line has more than blanks and tags.
+fn has_text(line: &str) -> bool {
+    let text = COLOURS.iter().fold(line.to_owned(), |line, (name, _)| {
+        let rest = line.replace(&format!("<{name}>"), "");
+        rest.replace(&format!("</{name}>"), "")
+    });
+    !text.trim().is_empty()
 }
 
 /// A line with its tags as colours of the game; behind them it goes on in the colour of the advert.
@@ -162,6 +190,23 @@ fn coloured(line: &str, usual: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn adverts_without_text_are_passed_over() {
+        let advert = |content: &str| Advert {
+            content: content.into(),
+            colour: "00ff00".into(),
+        };
+        let all = ["", "<red></red>\n \u{1b}", "Hi\n<blue> </blue>\nthere", "x"].map(advert);
+        let next = |from| {
+            let (at, lines) = following(&all, from).unwrap();
+            (at, lines.join("/"))
+        };
+        assert_eq!(next(0), (2, "Hi/there".to_owned()));
+        assert_eq!(next(3), (3, "x".to_owned()));
+        assert_eq!(next(4), next(0), "from the first on again");
+        assert_eq!(following(&all[..2], 1), None);
+    }
 
     #[test]
     fn tags_become_colours_and_what_is_none_stays() {

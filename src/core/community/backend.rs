@@ -8,7 +8,9 @@ use super::pace::{Pace, Sign};
 use crate::core::Now;
 use crate::core::deadlines::NEVER;
 use crate::limits;
-use crate::protocol::backend::{Done, Failure, FailureKind, Job, Keeper, Outcome, Reply, Request};
+use crate::protocol::backend::{
+    Done, Failure, FailureKind, Job, Keeper, Lacking, Outcome, Reply, Request,
+};
 use crate::protocol::log_targets;
 use crate::protocol::uuid::Uuid;
 
@@ -27,7 +29,7 @@ enum Reach {
 pub struct Backend {
     pub keeper: Keeper,
     /// Requests, and documents that are being written.
-    under_way: HashMap<u64, (Ticket, Topic)>,
+    under_way: HashMap<u64, (Ticket, Asked)>,
     last_ticket: u64,
     pub pace: Pace,
     clock: Clock,
@@ -39,8 +41,12 @@ pub struct Backend {
     reported_back_ms: Option<u64>,
     /// It has refused the key, and has accepted it for nothing since.
     refused: bool,
-    /// When the log had last that it refuses vpid.
-    reported_ms: Option<u64>,
+    /// Since when it has accepted nothing, and has refused the key or has named a right that the key lacks.
+    refused_ms: Option<u64>,
+    /// What it refused last.
+    last_refused: Refused,
+    /// When the log had last that it refuses what: the kind of a request, or [`ANYTHING`].
+    reported_ms: HashMap<&'static str, u64>,
     /// Kinds of requests that the log has as failing.
     reported_kinds: Vec<&'static str>,
     /// How many records of a reply could not be read at most, as the log has it.
@@ -51,6 +57,21 @@ pub struct Backend {
 
 /// What a request is about: its kind, and the bundle.
 type Topic = (&'static str, Option<Uuid>);
+
+/// Its topic, and whether it is in the name of an issuer.
+type Asked = (Topic, bool);
+
+/// In place of the kind of a request, where the key itself is refused: then it is for requests of all kinds.
+const ANYTHING: &str = "";
+
+/// A request that the backend has refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    kind: &'static str,
+    in_name_of_issuer: bool,
+    /// The key itself was refused, and not only this.
+    key: bool,
+}
 
 /// A reply, and whose it is.
 pub struct Replied {
@@ -72,7 +93,9 @@ impl Backend {
             reported_away: false,
             reported_back_ms: None,
             refused: false,
-            reported_ms: None,
+            refused_ms: None,
+            last_refused: Refused::default(),
+            reported_ms: HashMap::new(),
             reported_kinds: Vec::new(),
             reported_skipped: HashMap::new(),
             reported_clock_s: 0,
@@ -81,12 +104,12 @@ impl Backend {
 
     /// For a document that is being written.
     pub fn ticket(&mut self, ticket: Ticket) -> u64 {
-        self.under_way(ticket, ("", None))
+        self.under_way(ticket, (("", None), false))
     }
 
-    fn under_way(&mut self, ticket: Ticket, topic: Topic) -> u64 {
+    fn under_way(&mut self, ticket: Ticket, asked: Asked) -> u64 {
         self.last_ticket += 1;
-        self.under_way.insert(self.last_ticket, (ticket, topic));
+        self.under_way.insert(self.last_ticket, (ticket, asked));
         self.last_ticket
     }
 
@@ -113,8 +136,9 @@ impl Backend {
             }
             _ => (limits::VYHUB_PATIENCE_MS, Some(limits::PACE_WAIT_MS)),
         };
+        let topic = (request.kind(), request.bundle());
         let job = Job {
-            ticket: self.under_way(ticket, (request.kind(), request.bundle())),
+            ticket: self.under_way(ticket, (topic, request.issuer().is_some())),
             request,
             patience_ms,
         };
@@ -155,7 +179,7 @@ impl Backend {
 
     /// Learns from a reply.
     pub fn learn(&mut self, done: &Done, now: Now) -> Option<Replied> {
-        let (ticket, topic) = self.under_way.remove(&done.ticket)?;
+        let (ticket, (topic, in_name_of_issuer)) = self.under_way.remove(&done.ticket)?;
         let kind = topic.0;
         let result = done.outcome.result.as_ref();
         let failure = result.err();
@@ -179,26 +203,60 @@ impl Backend {
             (Sign::KindFails(limits::PACE_FAILURES_REPORTED..), Some(failure))
                 if !self.reported_kinds.contains(&kind) =>
             {
-                self.reported_kinds.push(kind);
-                let keeper = self.keeper;
-                log::warn!("{keeper} fails at {kind}: {failure}; it is tried again after pauses");
+                self.report_kind(kind, failure);
             }
             _ => {}
         }
         if reachable && sign != Sign::NothingWorks {
             self.reached(now);
         }
-        if let Ok(reply) = result {
-            self.worked(topic, reply);
+        match result {
+            Ok(reply) => self.worked(topic, reply),
+            Err(failure) => self.note_refusal(kind, in_name_of_issuer, failure, now),
         }
         let accepted = result.is_ok() && std::mem::take(&mut self.refused);
         if accepted {
             log::info!("{} accepts the key again", self.keeper);
-            self.reported_ms = None;
+            self.reported_ms.clear();
         }
-        let is_refused = |failure: &Failure| failure.kind == FailureKind::Unauthorized;
-        self.refused |= failure.is_some_and(is_refused);
         Some(Replied { ticket, accepted })
+    }
+
+    fn note_refusal(
+        &mut self,
+        kind: &'static str,
+        in_name_of_issuer: bool,
+        failure: &Failure,
+        now: Now,
+    ) {
+        if !failure.is_refusal() {
+            return;
+        }
+        let key = failure.kind == FailureKind::Unauthorized;
+        self.refused |= key;
+        if key || failure.kind == FailureKind::Forbidden(Lacking::Key) {
+            self.refused_ms.get_or_insert(now.mono_ms);
+        }
+        self.last_refused = Refused {
+            kind,
+            in_name_of_issuer,
+            key,
+        };
+    }
+
+    fn report_kind(&mut self, kind: &'static str, failure: &Failure) {
+        self.reported_kinds.push(kind);
+        let keeper = self.keeper;
+        log::warn!("{keeper} fails at {kind}: {failure}; it is tried again after pauses");
+    }
+
+    /// Reports a list that is declined as such (it is not found, or the request is invalid), once until it works
+    /// again. Troubles, which may pass, are reported when they last, and refusals by [`Self::report_refusal`].
+    pub fn report_unlisted(&mut self, kind: &'static str, failure: &Failure) {
+        let is_declined = matches!(failure.kind, FailureKind::NotFound | FailureKind::Invalid);
+        if is_declined && !self.reported_kinds.contains(&kind) {
+            self.report_kind(kind, failure);
+        }
     }
 
     fn lost(&mut self, failure: &Failure, now: Now) {
@@ -238,6 +296,7 @@ impl Backend {
 
     fn worked(&mut self, topic: Topic, reply: &Reply) {
         let kind = topic.0;
+        self.refused_ms = None;
         if let Some(at) = self.reported_kinds.iter().position(|known| *known == kind) {
             self.reported_kinds.remove(at);
             log::info!("{} works again at {kind}", self.keeper);
@@ -301,6 +360,12 @@ impl Backend {
         }
     }
 
+    /// Since when it is reachable and refuses vpid's key, on the daemon's clock.
+    pub fn refused_ms(&self) -> Option<u64> {
+        let is_away = matches!(self.reach, Reach::Unreachable { .. });
+        self.refused_ms.filter(|_| !is_away)
+    }
+
     /// The time by its clock, unix seconds.
     pub fn time_s(&self, now: Now) -> i64 {
         self.clock.time_s(now)
@@ -311,30 +376,44 @@ impl Backend {
         self.clock.now(now)
     }
 
-    /// Reports it if a request that vpid made as itself was refused.
+    /// Reports it if a request that vpid made as itself was refused: the one that was replied to just now.
     pub fn report_refusal(&mut self, failure: &Failure, now: Now) {
         if failure.is_refusal() {
-            self.report_refused(&failure.why, now);
+            self.report_refused(self.last_refused, &failure.why, now);
         }
     }
 
-    /// The backend refuses vpid itself: reported at once, and again every hour.
-    pub fn report_refused(&mut self, why: &str, now: Now) {
-        let again = |ms: u64| now.mono_ms >= ms + limits::VYHUB_SHOUT_MS;
-        if self.reported_ms.is_none_or(again) {
-            self.reported_ms = Some(now.mono_ms);
-            match self.keeper {
-                Keeper::Vyhub => log::error!(
-                    "VyHub refuses this server: {why}; check the API key and its rights (bans in the \
-                     name of admins need user_morph). Nothing is dropped meanwhile"
-                ),
-                Keeper::Database => log::error!(
-                    "{} refuses this vpid: {why}; check the rights of its account there. Nothing is dropped \
-                     meanwhile",
-                    self.keeper
-                ),
-            }
+    /// The request that was refused last.
+    pub fn last_refused(&self) -> Refused {
+        self.last_refused
+    }
+
+    /// The backend refuses vpid itself: reported at once, and again every hour, for each kind of request.
+    pub fn report_refused(&mut self, refused: Refused, why: &str, now: Now) {
+        let of = if refused.key { ANYTHING } else { refused.kind };
+        let reported_ms = self.reported_ms.get(of);
+        if reported_ms.is_some_and(|ms| now.mono_ms < ms + limits::VYHUB_SHOUT_MS) {
+            return;
         }
+        self.reported_ms.insert(of, now.mono_ms);
+        log::error!("{}", self.refusal(refused, why));
+    }
+
+    fn refusal(&self, refused: Refused, why: &str) -> String {
+        let (keeper, kind) = (self.keeper, refused.kind);
+        let what = match refused.key {
+            true => format!("the key (at {kind})"),
+            false => kind.to_owned(),
+        };
+        let remedy = match keeper {
+            Keeper::Vyhub if refused.key => "check the API key",
+            Keeper::Vyhub if refused.in_name_of_issuer => {
+                "check the rights of the API key (in the name of admins, it needs user_morph)"
+            }
+            Keeper::Vyhub => "check the rights of the API key",
+            Keeper::Database => "check the rights of vpid's account there",
+        };
+        format!("{keeper} refuses {what}: {why}; {remedy}. Nothing is dropped meanwhile")
     }
 }
 
@@ -386,6 +465,81 @@ mod tests {
             ask(&mut backend, list(), Err(broken.clone()), n * 100_000);
             assert_eq!(backend.reported_kinds, [list().kind()]);
         }
+    }
+
+    #[test]
+    fn a_list_that_is_declined_is_reported_once_until_it_works_again() {
+        let mut backend = Backend::new(Keeper::Vyhub, 1);
+        let kind = Request::ListAdverts(Uuid(1)).kind();
+        let failed = |kind| Failure {
+            kind,
+            ..Failure::unclear("x")
+        };
+        backend.report_unlisted(kind, &failed(FailureKind::Broken));
+        assert!(backend.reported_kinds.is_empty(), "it may pass");
+        for _ in 0..2 {
+            backend.report_unlisted(kind, &failed(FailureKind::NotFound));
+            assert_eq!(backend.reported_kinds, [kind]);
+        }
+        let items = Vec::new();
+        let adverts = Reply::Adverts(Listing { items, skipped: 0 });
+        ask(&mut backend, Request::ListAdverts(Uuid(1)), Ok(adverts), 0);
+        assert!(backend.reported_kinds.is_empty());
+    }
+
+    fn refused(kind: FailureKind) -> Failure {
+        Failure::replied(kind, "no")
+    }
+
+    #[test]
+    fn it_refuses_the_key_from_its_first_refusal_until_it_accepts_something() {
+        let mut backend = Backend::new(Keeper::Vyhub, 1);
+        let links = || Request::FindLinks;
+        for (n, kind, since_ms) in [
+            (1, FailureKind::Forbidden(Lacking::Issuer), None),
+            (2, FailureKind::NotFound, None),
+            (3, FailureKind::Forbidden(Lacking::Key), Some(300_000)),
+            (4, FailureKind::Unauthorized, Some(300_000)),
+            (5, FailureKind::NotFound, Some(300_000)),
+        ] {
+            ask(&mut backend, links(), Err(refused(kind)), n * 100_000);
+            assert_eq!(backend.refused_ms(), since_ms, "{n}");
+        }
+        ask(&mut backend, links(), Ok(Reply::Nothing), 900_000);
+        assert_eq!(backend.refused_ms(), None);
+    }
+
+    #[test]
+    fn each_kind_that_is_refused_is_reported_and_a_refused_key_once() {
+        let mut backend = Backend::new(Keeper::Vyhub, 1);
+        let mut refuse = |request, kind, ms| {
+            ask(&mut backend, request, Err(refused(kind)), ms);
+            backend.report_refusal(&refused(kind), at(ms));
+            let at_ms = backend.reported_ms.values().filter(|it| **it == ms);
+            let text = backend.refusal(backend.last_refused(), "no");
+            (at_ms.count() == 1, text)
+        };
+        let unsaid = FailureKind::Forbidden(Lacking::Unsaid);
+        let adverts = || Request::ListAdverts(Uuid(1));
+        let (is_new, text) = refuse(adverts(), unsaid, 100_000);
+        assert!(is_new && text.contains(" refuses listing adverts: no;"));
+        assert!(!text.contains("user_morph"), "{text}");
+        let (user, bundle) = (Uuid(2), Uuid(1));
+        let issuer = Some(Uuid(3));
+        let end = Request::EndBans {
+            user,
+            bundle,
+            issuer,
+        };
+        let (is_new, text) = refuse(end, unsaid, 200_000);
+        assert!(is_new && text.contains(" refuses ending bans: no;"));
+        assert!(text.contains("user_morph"), "{text}");
+        assert!(!refuse(adverts(), unsaid, 300_000).0);
+        let (is_new, text) = refuse(Request::FindLinks, FailureKind::Unauthorized, 400_000);
+        assert!(is_new && text.contains(" refuses the key (at "), "{text}");
+        assert!(!refuse(adverts(), FailureKind::Unauthorized, 500_000).0);
+        let later_ms = 300_000 + limits::VYHUB_SHOUT_MS;
+        assert!(refuse(adverts(), unsaid, later_ms).0, "an hour later");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::backend::Refused;
 use super::commands::Order;
 use super::records::ServerRecord;
 use super::rewards::{Record, Reported};
@@ -52,8 +53,8 @@ pub struct Changes {
 /// What an entry on its way waits for.
 enum Need {
     User(SteamId),
-    /// It was refused with this sentence: may its issuer do this at all?
-    Rights(String),
+    /// This was refused with this sentence: may its issuer do this at all?
+    Rights(String, Refused),
 }
 
 /// Why it is recorded that an entry is sent.
@@ -804,7 +805,10 @@ impl Changes {
             cx.directory.refute(issuer, bundle, right);
         }
         match lacking {
-            Lacking::Unsaid if !of_groups => self.needs.insert(id, Need::Rights(why), NEVER),
+            Lacking::Unsaid if !of_groups => {
+                let refused = cx.backend.last_refused();
+                self.needs.insert(id, Need::Rights(why, refused), NEVER);
+            }
             _ => self.refuse(id, why, cx),
         }
     }
@@ -834,7 +838,7 @@ impl Changes {
                 return self.hold(id, why, cx);
             }
             FailureKind::Unauthorized | FailureKind::Forbidden(_) => {
-                cx.backend.report_refused(&why, cx.now);
+                cx.backend.report_refusal(failure, cx.now);
                 limits::OUTBOX_HELD_MS
             }
             FailureKind::NotFound => {
@@ -864,13 +868,15 @@ impl Changes {
                 let issuer = entry.issuer.as_ref();
                 entry.bundle == bundle && issuer.is_some_and(|issuer| issuer.steam == steam)
             };
-            matches!(need, Need::Rights(_)) && cx.outbox.get(*id).is_some_and(is_by)
+            matches!(need, Need::Rights(..)) && cx.outbox.get(*id).is_some_and(is_by)
         };
         for (id, need) in self.needs.remove_where(waits) {
-            let Need::Rights(why) = need else { continue };
+            let Need::Rights(why, refused) = need else {
+                continue;
+            };
             match known {
                 false => self.put_back(id, why, false, limits::OUTBOX_UNSURE_MS, cx),
-                true if issuer_may(id, cx) => self.hold(id, why, cx),
+                true if issuer_may(id, cx) => self.hold_refused(id, why, refused, cx),
                 true => self.refuse(id, why, cx),
             }
         }
@@ -890,8 +896,13 @@ impl Changes {
         }
     }
 
+    /// What was replied to just now is refused, and not because of the entry.
     fn hold(&mut self, id: EntryId, why: String, cx: &mut Cx<'_>) {
-        cx.backend.report_refused(&why, cx.now);
+        self.hold_refused(id, why, cx.backend.last_refused(), cx);
+    }
+
+    fn hold_refused(&mut self, id: EntryId, why: String, refused: Refused, cx: &mut Cx<'_>) {
+        cx.backend.report_refused(refused, &why, cx.now);
         let again_ms = cx.backend.again_ms(limits::OUTBOX_HELD_MS, cx.now);
         cx.outbox.hold(id, why, again_ms, cx.now);
         cx.store_entry(id, None);

@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 use super::changes::accepted_response;
 use super::commands::{Call, Order, Player};
 use super::orders::{Command, Target, VyhubCall};
+use super::records::Records;
 use super::rights::Verdict;
 use super::words::Problem;
 use super::{Cx, Message, Subject};
 use crate::core::deadlines::Expiring;
 use crate::core::outbox::Origin;
-use crate::core::servers::ServerId;
+use crate::core::servers::{ServerId, Servers};
 use crate::jobs::CallId;
 use crate::limits;
 use crate::protocol::backend::Keeper;
@@ -127,6 +128,51 @@ pub fn not_of_it(keeper: Keeper) -> &'static str {
         Keeper::Vyhub => "this server has no vyhub_server_id",
         Keeper::Database => "this server is left out of the community, with community = false",
     }
+}
+
+/// The server of a call that names none. Bans, warnings and groups are the bundle's, so any server of the only bundle
+/// will do.
+pub fn server_for(
+    call: &VyhubCall,
+    keeper: Keeper,
+    records: &Records,
+    servers: &Servers,
+) -> Result<ServerId, CallError> {
+    let all: Vec<ServerId> = records.all().iter().map(|record| record.server).collect();
+    if let [only] = all[..] {
+        return Ok(only);
+    }
+    let who = call.command.who();
+    let mut named = [who, call.issuer.as_ref()].into_iter().flatten();
+    let by_userid = named.any(|target| matches!(target, Target::Userid(_)));
+    let ready: Vec<(ServerId, Uuid)> = records.ready().collect();
+    let differ = ready.windows(2).any(|pair| pair[0].1 != pair[1].1);
+    if by_userid || differ || call.command == Command::GetServer {
+        let labels = all.iter().filter_map(|server| servers.get(*server));
+        let labels: Vec<&str> = labels.map(|game| game.label.as_str()).collect();
+        let detail = format!(
+            "there are several servers; say which: {}",
+            labels.join(", ")
+        );
+        return Err(CallError::new("ValueError", detail));
+    }
+    // Before all of VyHub's servers are ready, one of them may be in another bundle.
+    let unready = all.iter().find(|server| records.bundle(**server).is_none());
+    if let (Keeper::Vyhub, Some(unready)) = (keeper, unready) {
+        return Ok(*unready);
+    }
+    // Where the player is on, the name and the address are known.
+    let is_ready = |server: &ServerId| ready.iter().any(|(ready, _)| ready == server);
+    let there = match who {
+        Some(Target::Steam(steam)) => {
+            let mut places = servers.find(*steam).map(|(server, _)| server);
+            places.find(is_ready)
+        }
+        _ => None,
+    };
+    let first = ready.first().map(|(server, _)| *server);
+    let server = there.or(first).or(all.first().copied());
+    server.ok_or_else(|| keeper.unavailable(not_of_it(keeper)))
 }
 
 /// What a call orders, if its issuer may.

@@ -408,7 +408,7 @@ impl Community {
         if records.all().is_empty() {
             return None;
         }
-        let (mut outbox, unreadable) = Outbox::restore(&found.outbox, cx.now);
+        let (mut outbox, unreadable) = Outbox::restore(&found.outbox, seed, cx.now);
         if keeper.knows_additions() {
             outbox.send_playtime_together();
         }
@@ -534,6 +534,15 @@ impl Community {
             subjects.on_command(ticket, result, &mut inner);
             self.advance(cx);
         }
+    }
+
+    /// The server of a call whose caller names none.
+    ///
+    /// # Errors
+    ///
+    /// A `ValueError` with the servers, where it depends on the server what the call means.
+    pub fn server_for(&self, call: &VyhubCall, servers: &Servers) -> Result<ServerId, CallError> {
+        functions::server_for(call, self.backend.keeper, &self.records, servers)
     }
 
     /// A script calls a function. `due_ms`: until when its caller waits, on the daemon's clock.

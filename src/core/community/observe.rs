@@ -23,6 +23,7 @@ impl Community {
             keeper: backend.keeper.to_string(),
             reachable,
             since_s: since_ms.map(|ms| epoch.date_s(ms)),
+            refused_since_s: backend.refused_ms().map(|ms| epoch.date_s(ms)),
             last_error: backend.last_error().map(|(at_ms, text)| shown::Problem {
                 at_s: epoch.date_s(at_ms),
                 is_error: true,

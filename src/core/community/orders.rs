@@ -80,6 +80,30 @@ pub enum Command {
     GetServer,
 }
 
+impl Command {
+    /// The player whom it is about, where it names one.
+    pub fn who(&self) -> Option<&Target> {
+        match self {
+            Self::Ban { who, .. }
+            | Self::Unban { who }
+            | Self::BanAddress {
+                who: AddressTarget::Player(who),
+                ..
+            }
+            | Self::Warn { who, .. }
+            | Self::Warns { who }
+            | Self::Bans { who }
+            | Self::SetGroup { who, .. }
+            | Self::RemoveGroup { who, .. }
+            | Self::Playtime { who: Some(who) }
+            | Self::UserPage { who: Some(who) }
+            | Self::GetUser { who }
+            | Self::IsBanned { who } => Some(who),
+            _ => None,
+        }
+    }
+}
+
 /// A login of a browser, and that it is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
@@ -357,10 +381,16 @@ fn target(key: &str, value: &Value) -> Result<Target, CallError> {
             number.to_string().parse().ok().map(Target::Steam)
         }
         Value::Number(number) => number.as_i64().map(Target::Userid),
-        Value::String(text) => text.parse().ok().map(Target::Steam),
+        Value::String(text) => match text.strip_prefix('#') {
+            Some(userid) => {
+                let userid = userid.parse::<u32>().ok();
+                userid.map(|userid| Target::Userid(userid.into()))
+            }
+            None => text.parse().ok().map(Target::Steam),
+        },
         _ => None,
     };
-    let detail = || format!("`{key}` is a userid (a number) or a SteamID (a text)");
+    let detail = || format!("`{key}` is a userid (7 or \"#7\") or a SteamID (a text)");
     target.ok_or_else(|| CallError::new("ValueError", detail()))
 }
 
@@ -496,6 +526,34 @@ mod tests {
         );
         for kwargs in [json!({}), json!({"player": 3}), json!({"address": ""})] {
             assert!(unban(kwargs.clone()).is_err(), "{kwargs}");
+        }
+    }
+
+    #[test]
+    fn a_userid_is_a_number_or_a_text_with_a_hash() {
+        let steam = SteamId::new(7).unwrap();
+        for (value, expected) in [
+            (json!(7), Target::Userid(7)),
+            (json!("#7"), Target::Userid(7)),
+            (json!("[U:1:7]"), Target::Steam(steam)),
+            (json!(steam.as_u64()), Target::Steam(steam)),
+        ] {
+            for function in ["VYHUB_Unban", "VYHUB_GetUser", "VYHUB_GetPlaytime"] {
+                let call = parse_call(function, &json!({ "player": value })).unwrap();
+                assert_eq!(call.command.who(), Some(&expected), "{function} {value}");
+            }
+            assert_eq!(target("issuer", &value), Ok(expected));
+        }
+        for value in [
+            json!("#"),
+            json!("#-7"),
+            json!("#x"),
+            json!("7"),
+            json!(true),
+        ] {
+            let error = target("player", &value).unwrap_err();
+            assert_eq!(error.reason, "ValueError");
+            assert!(error.detail.contains("7 or \"#7\""), "{error}");
         }
     }
 

@@ -173,6 +173,7 @@ fn say_state(player: &Player, cx: &mut Cx<'_>) {
     let record = cx.records.get(player.server);
     let unreachable_ms = cx.backend.unreachable_ms(cx.now);
     match record.and_then(|record| record.bundle()) {
+        _ if cx.backend.refused_ms().is_some() => lines.push(words.chat("state_refused", &[])),
         Some(_) if unreachable_ms.is_some() => {}
         Some(bundle) => {
             let bans = cx.lists.get(bundle.id).map_or(0, |list| list.len());

@@ -3,6 +3,7 @@
 mod addresses;
 mod groups;
 mod local;
+mod refused;
 mod rewards;
 mod slots;
 mod unsaid;

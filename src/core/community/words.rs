@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use crate::config::Community;
 use crate::limits;
 use crate::protocol::cut::cut;
+use crate::protocol::look_alike::turns;
 use crate::protocol::template_text::fill;
 use crate::protocol::uuid::Uuid;
 
@@ -194,12 +195,14 @@ fn most(all: usize, fits: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// In the form that a console carries: on one line, without double quotes, without runs of spaces.
+/// In the form that a console carries: on one line, without double quotes, without runs of spaces, and without what would
+/// turn the text around it.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '"' => plain.push('\''),
+            c if turns(c) => {}
             c if c.is_control() || c.is_whitespace() => {
                 if !plain.is_empty() && !plain.ends_with(' ') {
                     plain.push(' ');

@@ -858,14 +858,21 @@ impl Link {
         is_much
     }
 
-    /// A file that was executed, or is held until its turn, came once more, so the game does not know that. An earlier run took it and could not
-    /// write the acknowledgement, or this one had nothing else to write.
-    pub fn owe_lost_ack(&mut self, session: Id, now: Now) {
-        let active = self.active.as_ref();
-        let active = active.filter(|active| active.inbound.session == session);
-        // What our last file acknowledges, the game will read there.
-        if active.is_some_and(|active| active.out.told < active.inbound.received) {
+    /// A file that was executed, or is held until its turn, came once more, so the game does not know that. An earlier
+    /// run took it and could not write the acknowledgement, or this one had nothing else to write. Or the game cannot
+    /// read what acknowledges it, since a file before that was spoiled; and where its window is full, it cannot
+    /// request that one again. So all are written once more.
+    pub fn owe_lost_ack(&mut self, session: Id, now: Now, effects: &mut Effects) {
+        let active = self.active.as_mut();
+        let Some(active) = active.filter(|active| active.inbound.session == session) else {
+            return;
+        };
+        if active.out.told < active.inbound.received {
             self.owe_ack(now);
+            return;
+        }
+        for m in active.out.unread(now.mono_ms) {
+            self.write(m, effects);
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct Outbound {
     pub told: u64,
     /// When what has come must be acknowledged to the game.
     pub ack_due_ms: Option<u64>,
+    /// When files were last written again that the game seems unable to read.
+    repeated_ms: Option<u64>,
 }
 
 impl Outbound {
@@ -206,6 +208,16 @@ impl Outbound {
     pub fn lost(&self) -> Vec<u64> {
         let lost = self.unacked.iter().filter(|sent| sent.text.is_none());
         lost.map(|sent| sent.m).collect()
+    }
+
+    /// Files that the game has not acknowledged although it had time; none where they were given a moment ago.
+    pub fn unread(&mut self, now_ms: u64) -> Vec<u64> {
+        let again_ms = |last: u64| last + limits::SIGNED_AGAIN_MS;
+        if self.repeated_ms.is_some_and(|last| now_ms < again_ms(last)) {
+            return Vec::new();
+        }
+        self.repeated_ms = Some(now_ms);
+        self.unacked.iter().map(|sent| sent.m).collect()
     }
 
     /// Files that could not be written yet.

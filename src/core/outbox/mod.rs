@@ -105,10 +105,19 @@ pub struct Outbox {
     warned: usize,
 }
 
+/// Ids follow the clock, so that people can see their order.
+fn micros(now: Now) -> u64 {
+    u64::try_from(now.wall_s).unwrap_or(0) * 1_000_000
+}
+
 impl Outbox {
     /// With what an earlier run has left, by file name; also gives the names of files that are no
-    /// entries.
-    pub fn restore(files: &[(String, String)], now: Now) -> (Self, Vec<(String, EntryError)>) {
+    /// entries. `seed`: another one for each run, from which its ids follow.
+    pub fn restore(
+        files: &[(String, String)],
+        seed: u64,
+        now: Now,
+    ) -> (Self, Vec<(String, EntryError)>) {
         let mut outbox = Self {
             entries: BTreeMap::new(),
             done: BTreeSet::new(),
@@ -146,6 +155,10 @@ impl Outbox {
                 Err(problem) => strangers.push((name.clone(), problem)),
             }
         }
+        // A change's id is what a database knows it by, so none may come back: neither where a start follows within
+        // the second, nor where the clock was set back and entries with higher ids are gone.
+        let first = outbox.last_id.max(micros(now));
+        outbox.last_id = first + seed % limits::OUTBOX_IDS_SPREAD;
         (outbox, strangers)
     }
 
@@ -164,8 +177,7 @@ impl Outbox {
         if is_full || (new.change.is_report() && open + dead >= limits::OUTBOX_REWARDS_MAX) {
             return None;
         }
-        let micros = u64::try_from(now.wall_s).unwrap_or(0) * 1_000_000;
-        let id = micros.max(self.last_id + 1);
+        let id = micros(now).max(self.last_id + 1);
         self.last_id = id;
         let mut entry = Entry::new(id, created, new);
         entry.latest_s = Some(latest_s);
@@ -578,6 +590,7 @@ impl Outbox {
         match self.entries.get(&id) {
             None => Err(QueueError::Unknown(id)),
             Some(kept) if kept.busy => Err(QueueError::Busy(id)),
+            Some(kept) if kept.entry.state == State::Done => Err(QueueError::Done(id)),
             Some(_) => Ok(()),
         }
     }

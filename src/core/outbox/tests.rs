@@ -30,7 +30,7 @@ fn ban() -> Change {
 }
 
 fn empty() -> Outbox {
-    Outbox::restore(&[], at(0)).0
+    Outbox::restore(&[], 0, at(0)).0
 }
 
 fn created() -> Timestamp {
@@ -112,7 +112,7 @@ fn an_entry_comes_back_from_its_file() {
         .all()
         .map(|entry| (entry.file(), entry.text()))
         .collect();
-    let (restored, strangers) = Outbox::restore(&files, at(0));
+    let (restored, strangers) = Outbox::restore(&files, 0, at(0));
     assert!(strangers.is_empty());
     let (before, after): (Vec<_>, Vec<_>) = (outbox.all().collect(), restored.all().collect());
     assert_eq!(before, after);
@@ -146,7 +146,7 @@ fn an_entry_about_addresses_comes_back_from_its_file_and_so_does_one_of_an_earli
         "name": "Ann", "issuer": null, "created": "2026-03-01T12:00:00.123456Z",
         "state": "waiting", "tries": 1, "next_s": 1800000000, "problem": null, "sent_s": null}"#;
     files.push(("5".into(), earlier.into()));
-    let (restored, strangers) = Outbox::restore(&files, at(0));
+    let (restored, strangers) = Outbox::restore(&files, 0, at(0));
     assert!(strangers.is_empty(), "{strangers:?}");
     assert_eq!(restored.of(range).count(), 2);
     assert_eq!(restored.of(SteamId::new(7).unwrap()).count(), 1);
@@ -209,10 +209,29 @@ fn a_file_that_cannot_be_read_leaves_the_others_alone() {
         ("3".into(), newer),
         ("4".into(), "{\"version\": 1}".into()),
     ];
-    let (restored, strangers) = Outbox::restore(&files, at(0));
+    let (restored, strangers) = Outbox::restore(&files, 0, at(0));
     assert_eq!(restored.all().count(), 1);
     let names: Vec<&str> = strangers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["1", "2", "3", "4"]);
+}
+
+/// A database knows a change by its id: one that has an id of before would count as made already.
+#[test]
+fn ids_do_not_come_back_after_a_restart_or_when_the_clock_was_set_back() {
+    let ids = |seed: u64, files: &[(String, String)]| -> Vec<EntryId> {
+        let (mut outbox, _) = Outbox::restore(files, seed, at(0));
+        (0..3).map(|_| add(&mut outbox, 7, ban(), at(0))).collect()
+    };
+    let mut ahead = empty();
+    let waiting = add(&mut ahead, 7, ban(), at(3_600));
+    let waiting = ahead.get(waiting).unwrap();
+    let files = [(waiting.file(), waiting.text())];
+    for files in [&[][..], &files[..]] {
+        let (first, second) = (ids(1_000, files), ids(2_000, files));
+        assert!(first.iter().all(|id| !second.contains(id)), "{first:?}");
+        assert!(first.is_sorted(), "{first:?}");
+        assert!(files.is_empty() || first[0] > waiting.id);
+    }
 }
 
 #[test]
@@ -273,6 +292,7 @@ fn what_is_done_counts_until_a_list_that_was_requested_after_it_has_come() {
     let ban = add(&mut outbox, 7, ban(), at(1));
     assert_eq!(begin(&mut outbox, at(2)), Some(ban));
     outbox.done(ban, None, at(3));
+    assert_eq!(outbox.droppable(ban), Err(QueueError::Done(ban)));
     for (asked_ms, bundle, counts) in [(3_000, 2, 1), (3_001, 9, 1), (3_001, 2, 0)] {
         outbox.listed(Uuid(bundle), List::Bans, asked_ms);
         assert_eq!(
@@ -357,7 +377,7 @@ fn what_may_still_be_carried_out_after_a_crash_waits_as_long_as_that_takes_and_n
             mono_ms: 7,
             wall_s: at(10).wall_s + clock_set_s,
         };
-        let (restored, _) = Outbox::restore(&files, now);
+        let (restored, _) = Outbox::restore(&files, 0, now);
         let due_ms = restored.due_ms(|_| Some(0));
         assert_eq!(
             due_ms,
@@ -493,7 +513,7 @@ fn playtime_comes_back_from_its_file_and_waits_for_its_counter() {
         at(1),
     );
     let entry = outbox.get(id).unwrap();
-    let (restored, strangers) = Outbox::restore(&[(entry.file(), entry.text())], at(0));
+    let (restored, strangers) = Outbox::restore(&[(entry.file(), entry.text())], 0, at(0));
     assert!(strangers.is_empty());
     assert_eq!(restored.get(id), Some(entry));
     assert!(!restored.is_stored(id));

@@ -104,6 +104,7 @@ impl Roster {
         self.wants_status = wants_status;
         if status.whole {
             self.knowledge.list_ms.get_or_insert(now.mono_ms);
+            self.listed_ms = Some(now.mono_ms);
             self.only_those_stay(&listed, now);
         }
     }
@@ -132,13 +133,17 @@ impl Roster {
     fn only_those_stay(&mut self, listed: &BTreeSet<i64>, now: Now) {
         let overtaken = |at_ms| within(at_ms, limits::ROSTER_OVERTAKEN_MS, now);
         let run_ms = self.run_ms;
-        let gone = self.leave_where(|known| {
-            let came_meanwhile = match known.person.from_engine {
-                true => overtaken(known.logged_ms),
-                false => overtaken(Some(known.came_ms)),
-            };
-            !came_meanwhile && !listed.contains(&known.person.userid)
-        });
+        let came_meanwhile = |known: &Known| match known.person.from_engine {
+            true => overtaken(known.logged_ms),
+            false => overtaken(Some(known.came_ms)),
+        };
+        let is_listed = |known: &Known| listed.contains(&known.person.userid);
+        let gone = self.leave_where(|known| !came_meanwhile(known) && !is_listed(known));
+        // Anybody may have made up whom only the log knows.
+        if self.people.values().any(|known| !is_listed(known)) {
+            let again_ms = now.mono_ms + limits::ROSTER_OVERTAKEN_MS;
+            self.recheck_ms = self.recheck_ms.or(Some(again_ms));
+        }
         for known in gone {
             // Who was not seen since the server may have restarted was of an earlier run.
             if known.by_engine_ms.max(known.claimed_ms) > run_ms {

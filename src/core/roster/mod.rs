@@ -126,6 +126,8 @@ pub struct Roster {
     /// What the owner lets players see, where that is set.
     visible_slots: Option<i64>,
     last_sign_ms: Option<u64>,
+    /// When all who are on were listed last.
+    listed_ms: Option<u64>,
     status_ms: Option<u64>,
     log_ms: Option<u64>,
     wants_status: bool,
@@ -198,6 +200,12 @@ impl Roster {
         let session = Some(self.session_number);
         let here = |known: &&Known| !known.person.bot && known.claimed_in == session;
         self.people.values().filter(here).count()
+    }
+
+    /// Whether all who are on are known: they were listed since the map began, and the script has not fallen silent.
+    pub fn is_whole(&self) -> bool {
+        let is_of_this_map = |listed_ms: u64| listed_ms >= self.map_ms;
+        self.silenced.is_empty() && self.listed_ms.is_some_and(is_of_this_map)
     }
 
     pub fn person(&self, userid: i64) -> Option<&Person> {
@@ -558,6 +566,7 @@ impl Roster {
             }
         }
         self.knowledge.list_ms.get_or_insert(now.mono_ms);
+        self.listed_ms = Some(now.mono_ms);
         // A list is made over several ticks: who came meanwhile, to the server or to a new map, may
         // not stand in it.
         let just_came =

@@ -118,6 +118,9 @@ impl Events {
             return;
         }
         self.is_up(server, cx);
+        if people_of(line).any(|who| is_another(server, &who.into(), cx)) {
+            return;
+        }
         let (hook, who, rest): (_, &Who, Vec<Value>) = match line {
             Line::MapStarted(map) => {
                 return cx.raise("OnMapStart", Some(server), &[map.as_str().into()]);
@@ -314,6 +317,30 @@ fn raise_label(hook: &str, server: ServerId, cx: &mut Cx<'_>) {
 }
 
 /// Calls a hook whose first argument is the player that an event is about.
+/// Whom a line of the log is about.
+fn people_of(line: &Line) -> impl Iterator<Item = &Who> {
+    let all = match line {
+        Line::Killed { who, victim, .. } => [Some(who), Some(victim)],
+        Line::Connected(who, _)
+        | Line::Entered(who)
+        | Line::Disconnected { who, .. }
+        | Line::JoinedTeam { who, .. }
+        | Line::ChoseClass { who, .. }
+        | Line::Suicide { who, .. } => [Some(who), None],
+        _ => [None, None],
+    };
+    all.into_iter().flatten()
+}
+
+/// Whether this is about another player than the one who has this userid: a line that `status` contradicts, and that
+/// anybody may have made up. No hook may give one for the other.
+pub fn is_another(server: ServerId, about: &PlayerReport, cx: &Cx<'_>) -> bool {
+    let game = cx.servers.get(server);
+    let person = game.and_then(|game| game.roster.person(about.userid));
+    let known = person.and_then(|person| person.steam);
+    about.steam.is_some() && known.is_some() && about.steam != known
+}
+
 fn raise_of(
     hook: &str,
     server: ServerId,

@@ -312,6 +312,9 @@ impl Scripts {
                     ChatLine::Other if held => {}
                     ChatLine::Other => {
                         let about = PlayerReport::from(speaker);
+                        if events::is_another(server, &about, cx) {
+                            return;
+                        }
                         let is_met = events.meet(server, &about, cx);
                         if is_met || !speaker.name.is_empty() {
                             chat.on_chat(server, &about, text, cx);
@@ -414,6 +417,12 @@ impl Scripts {
     pub fn observe(&self, epoch: Epoch) -> Vec<observable::Script> {
         let known = self.list.iter().filter(|(_, it)| !it.is_forgotten());
         known.map(|(_, script)| script.observe(epoch)).collect()
+    }
+
+    /// The names of those that are known.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let known = self.list.iter().filter(|(_, it)| !it.is_forgotten());
+        known.map(|(_, script)| script.name.as_str())
     }
 
     /// The name of a script; `None` for one that was forgotten.

@@ -161,11 +161,11 @@ impl Script {
         self.queue.next(&self.name)
     }
 
-    /// As `vpid script list` shows it.
+    /// As `vpid script list` shows it; but where a script of the folder lies, only a look into that can tell.
     pub fn describe(&self, id: ScriptId, cx: &Cx<'_>) -> Value {
         let path = match self.kind {
-            LaunchKind::Interfaces => cx.config.vpi_interfaces.clone(),
-            LaunchKind::Script => cx.config.dir.as_ref().map(|dir| dir.join(&self.name)),
+            LaunchKind::Interfaces => cx.config.vpi_interfaces.as_ref(),
+            LaunchKind::Script => None,
         };
         let seconds = cx.now.mono_ms.saturating_sub(self.started_ms) / 1_000;
         json!({
@@ -497,8 +497,10 @@ impl Processes {
             .filter_map(|name| hook_names::complaint(name))
             .collect();
         hooks.retain(|name| hook_names::is_hook(name));
-        let counts = format!("{} hooks, {} functions", hooks.len(), functions.len());
-        script.log(INFO, &format!("loaded: {counts}"), cx.now);
+        let counts = [(hooks.len(), "hook"), (functions.len(), "function")];
+        let [hook_count, function_count] = counts.map(|(count, what)| counted(count, what));
+        let text = format!("loaded: {hook_count}, {function_count}");
+        script.log(INFO, &text, cx.now);
         for complaint in complaints.iter().take(limits::SCRIPT_COMPLAINTS_MAX) {
             script.log(WARNING, complaint, cx.now);
         }
@@ -826,7 +828,7 @@ impl Processes {
             Ok(Value::Array(names)) => {
                 let names = names.iter().filter_map(Value::as_str);
                 let names = channel::bounded(names.map(str::to_owned));
-                let text = format!("reloaded: {} functions", names.len());
+                let text = format!("reloaded: {}", counted(names.len(), "function"));
                 script.log(INFO, &text, cx.now);
                 script.problem = None;
                 cx.send(Message::Functions(id, names));
@@ -855,6 +857,12 @@ impl Processes {
             cx.reply(issuer, outcome);
         }
     }
+}
+
+/// `1 hook`, `2 hooks`.
+fn counted(count: usize, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
 }
 
 /// A script that may not have been known.

@@ -523,7 +523,7 @@ fn command(
             let userid = userid(server, args, cx)?;
             let userid = i32::try_from(userid).unwrap_or(0);
             // Scripts put together what players read, out of what players wrote.
-            let reason = without_colours(args.text("reason").unwrap_or_default());
+            let reason = without_colours(args.given_text("reason")?.unwrap_or_default());
             let reason = plain(&reason, limits::KICK_REASON_BYTES_MAX);
             return Ok((Command::Kick { userid, reason }, Form::Nothing));
         }
@@ -567,7 +567,7 @@ fn read(form: Form, value: Value) -> Result<Value, CallError> {
 /// Sends a message to other scripts.
 fn send(from: ScriptId, args: &Args, cx: &mut Cx<'_>) -> Answer {
     const HOOK: &str = "OnMessage";
-    let (to, name) = (args.text("to").ok(), args.text("name")?);
+    let (to, name) = (args.given_text("to")?, args.text("name")?);
     let sender = cx.scripts[from].name.as_str();
     let args = [sender.into(), name.into(), args.value("data")];
     let event = channel::event(HOOK, None, &args);
@@ -583,13 +583,13 @@ fn send(from: ScriptId, args: &Args, cx: &mut Cx<'_>) -> Answer {
 }
 
 fn show(server: ServerId, to: Option<i64>, args: &Args, cx: &mut Cx<'_>) -> Answer {
+    let Some(place) = Place::parse(args.given_text("place")?.unwrap_or("chat")) else {
+        return fail("ValueError", "`place` is chat, center or console");
+    };
     if cx.servers.host(server).is_none() && !cx.servers.has_rcon(server) {
         let detail = "there is no RCON, and no script of this game is connected";
         return fail("ServerUnavailable", detail);
     }
-    let Some(place) = Place::parse(args.text("place").unwrap_or("chat")) else {
-        return fail("ValueError", "`place` is chat, center or console");
-    };
     let text = shown(args.text("text")?);
     cx.servers.show(server, to, text, place, cx.out);
     Ok(Some(Value::Null))
@@ -628,12 +628,14 @@ fn tell_each(
 /// Tells all who are in everything that the arguments name: a team, a group, the admins or all others, some players.
 fn tell_all(server: ServerId, args: &Args, cx: &mut Cx<'_>) -> Answer {
     let text = shown(args.text("text")?);
-    let (team, admins) = (args.value("team"), args.value("admins"));
-    let group = args.value("group");
-    let wanted = match args.value("players") {
-        Value::Array(all) => Some(all),
-        _ => None,
-    };
+    let team = args.given(
+        "team",
+        "a whole number: 1 spectator, 2 RED, 3 BLU",
+        whole_number,
+    )?;
+    let admins = args.given("admins", "true or false", Value::as_bool)?;
+    let group = args.given_text("group")?;
+    let wanted = args.given("players", "a list of players", Value::as_array)?;
     let wanted: Option<Vec<i64>> = wanted.map(|all| {
         let people = all.iter().filter_map(|one| person(server, one, cx));
         people.map(|person| person.userid).collect()
@@ -642,14 +644,20 @@ fn tell_all(server: ServerId, args: &Args, cx: &mut Cx<'_>) -> Answer {
         let about = events::about(server, person, cx);
         let of_group = |group: &str| about.groups.iter().any(|name| name == group);
         !person.bot
-            && team.as_i64().is_none_or(|team| person.team == team)
-            && admins.as_bool().is_none_or(|admins| about.admin == admins)
-            && group.as_str().is_none_or(of_group)
+            && team.is_none_or(|team| person.team == team)
+            && admins.is_none_or(|admins| about.admin == admins)
+            && group.is_none_or(of_group)
             && wanted
                 .as_ref()
                 .is_none_or(|all| all.contains(&person.userid))
     };
     tell_each(server, &text, is_meant, cx)
+}
+
+/// A whole number; Python may have it as a float.
+fn whole_number(value: &Value) -> Option<i64> {
+    let float = value.as_f64().filter(|number| number.fract() == 0.0);
+    value.as_i64().or(float.map(|number| number as i64))
 }
 
 fn only_server(cx: &Cx<'_>) -> Option<ServerId> {
@@ -713,6 +721,27 @@ impl Args {
     fn text(&self, key: &str) -> Result<&str, CallError> {
         let text = self.0.get(key).and_then(Value::as_str);
         text.ok_or_else(|| CallError::new("ValueError", format!("`{key}` must be a text")))
+    }
+
+    /// What may be missing or null. What is of another kind than `read` takes is an error that says `kind`, and is not
+    /// as if it were missing.
+    fn given<'a, T>(
+        &'a self,
+        key: &str,
+        kind: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, CallError> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match read(value) {
+                Some(value) => Ok(Some(value)),
+                None => fail("ValueError", format!("`{key}` must be {kind}")),
+            },
+        }
+    }
+
+    fn given_text(&self, key: &str) -> Result<Option<&str>, CallError> {
+        self.given(key, "a text", Value::as_str)
     }
 
     /// One word of a console command, such as the name of a variable or of a map.

@@ -11,6 +11,7 @@ use crate::core::{Event, OperatorRequest, ScriptReport};
 use crate::limits;
 use crate::protocol::control::{CallRequest, ScriptRequest};
 use crate::protocol::engine_log::{Line, Who};
+use crate::protocol::server_status::{ServerStatus, StatusPlayer};
 
 use world::{World, named, some_who};
 
@@ -110,6 +111,62 @@ fn what_happens_while_a_script_is_loaded_waits_for_it() {
     world.say("a", json!([["ack", got.len() + 1], ["v", judged[1], 1]]));
     world.ready("b", &["OnPlayerChat"], &[]);
     assert_eq!(lines(&world.got("b")), ["early", "later"]);
+}
+
+/// `status` has shown who has the userid: what the log says of another one with it is made up.
+#[test]
+fn lines_about_another_player_call_no_hook_in_the_name_of_the_known_one() {
+    let mut world = World::new("", &["a"]);
+    let hooks = [
+        "OnPlayerActive",
+        "OnPlayerChat",
+        "OnPlayerDisconnect",
+        "OnPlayerDeath",
+    ];
+    world.ready("a", &hooks, &[]);
+    let row = StatusPlayer {
+        userid: 3,
+        name: "Bob".into(),
+        id: Some("[U:1:8]".parse().unwrap()),
+        bot: false,
+        connected_s: 60,
+        ping: 50,
+        active: true,
+        address: None,
+        sure: true,
+    };
+    let status = ServerStatus {
+        map: "cp_a".into(),
+        max_players: 24,
+        players: vec![row],
+        whole: true,
+    };
+    let now = world.now;
+    let server = world.core.shared.servers.get_mut(ServerId(0));
+    server.unwrap().roster.status(&status, now);
+    // Ann, with another id.
+    world.chat("i am bob");
+    let ann = Who {
+        userid: 3,
+        name: "Ann".into(),
+        id: Some("[U:1:9]".parse().unwrap()),
+        ..Who::default()
+    };
+    let lines = vec![
+        Line::Entered(ann.clone()),
+        Line::Suicide {
+            who: ann.clone(),
+            by_world: false,
+            weapon: "world".into(),
+        },
+        Line::Disconnected {
+            who: ann,
+            reason: "x".into(),
+        },
+    ];
+    let server = ServerId(0);
+    world.on(Event::Logged { server, lines });
+    assert_eq!(world.got("a"), Vec::<Value>::new());
 }
 
 /// It never has hooks, and while it loads, no event is kept for it.
@@ -416,7 +473,7 @@ fn what_is_no_hook_and_what_is_too_much_is_said_when_a_script_is_loaded() {
     world.say("a", json!([["ready", about]]));
     let log = log_of(&mut world, "a");
     for part in [
-        "loaded: 1 hooks, 1000 functions",
+        "loaded: 1 hook, 1000 functions",
         "OnUserLogin is no hook, and is never called; here it is OnPlayerConnect",
         "OnPlayerJoind is no hook",
         "1 of its functions cannot be called, f1000 the first of them",
@@ -487,11 +544,10 @@ fn an_operator_calls_functions_without_a_game() {
     assert_eq!(world.begun, 0);
 }
 
-#[test]
-fn one_request_tells_all_players_of_a_kind() {
+/// Ann, who is an admin, and others, who are not; one of them is a bot.
+fn with_four_players() -> World {
     let mut world = World::new("", &["a"]);
     world.ready("a", &[], &[]);
-    // Ann is an admin; the others are not, and one is a bot.
     world.chat("hello");
     let join = |userid: i64, team: i64, bot: bool| Line::JoinedTeam {
         who: Who {
@@ -508,17 +564,30 @@ fn one_request_tells_all_players_of_a_kind() {
         server: ServerId(0),
         lines,
     });
-    let mut told = |chosen: Value| {
-        let mut args = json!({"text": "x", "place": "chat"});
-        args.as_object_mut()
-            .unwrap()
-            .extend(chosen.as_object().unwrap().clone());
-        world.say("a", json!([["ask", 1, "tell_all", args, 0]]));
-        world.got("a").remove(0)[2].clone()
-    };
+    world
+}
+
+/// The response to `tell_all` with these arguments: how many there are, or the reason of an error.
+fn told(world: &mut World, chosen: &Value) -> Value {
+    let mut args = json!({"text": "x", "place": "chat"});
+    args.as_object_mut()
+        .unwrap()
+        .extend(chosen.as_object().unwrap().clone());
+    world.say("a", json!([["ask", 1, "tell_all", args, 0]]));
+    world.got("a").remove(0)[2].clone()
+}
+
+#[test]
+fn one_request_tells_all_players_of_a_kind() {
+    let mut world = with_four_players();
     for (chosen, count) in [
         (json!({}), 3),
+        (
+            json!({"team": null, "admins": null, "group": null, "players": null}),
+            3,
+        ),
         (json!({"team": 3}), 1),
+        (json!({"team": 3.0}), 1),
         (json!({"admins": true}), 1),
         (json!({"admins": false}), 2),
         (json!({"group": "VIP"}), 0),
@@ -529,7 +598,35 @@ fn one_request_tells_all_players_of_a_kind() {
         ),
         (json!({"players": [4, 5], "team": 2}), 1),
     ] {
-        assert_eq!(told(chosen.clone()), count, "{chosen}");
+        assert_eq!(told(&mut world, &chosen), count, "{chosen}");
+    }
+}
+
+#[test]
+fn an_argument_of_another_type_is_refused_and_not_as_if_it_were_missing() {
+    let mut world = with_four_players();
+    for chosen in [
+        json!({"team": "red"}),
+        json!({"team": "2"}),
+        json!({"team": 2.5}),
+        json!({"team": true}),
+        json!({"group": 7}),
+        json!({"group": ["VIP"]}),
+        json!({"admins": 1}),
+        json!({"admins": "yes"}),
+        json!({"players": "Ann"}),
+        json!({"players": 4}),
+        json!({"players": {"userid": 4}}),
+    ] {
+        assert_eq!(told(&mut world, &chosen), "ValueError", "{chosen}");
+    }
+    for (what, args) in [
+        ("send", json!({"to": 5, "name": "x", "data": null})),
+        ("say", json!({"text": "x", "place": 5})),
+        ("kick", json!({"player": 4, "reason": 5})),
+    ] {
+        world.say("a", json!([["ask", 1, what, args, 0]]));
+        assert_eq!(world.got("a").remove(0)[2], "ValueError", "{what}");
     }
 }
 

@@ -69,7 +69,10 @@ pub enum NotSent {
     Unfit(Unfit),
     #[error("{0}: there is no RCON, and no game's script is connected")]
     Unreachable(String),
-    #[error("{0}: RCON refused the password")]
+    #[error(
+        "{0}: the game refuses the RCON password; make it the game's rcon_password in vpid's configuration, and \
+         restart vpid"
+    )]
     Refused(String),
     /// This cannot be done by RCON.
     #[error("{0}: no game's script is connected")]
@@ -313,6 +316,13 @@ impl Servers {
     /// Those that can be reached by RCON, by their `hostname`.
     pub fn consoles(&self) -> impl Iterator<Item = (ServerId, Option<&str>)> {
         let all = self.iter_all().filter(|(id, _)| self.has_rcon(*id));
+        all.map(|(id, server)| (id, server.hostname.as_deref()))
+    }
+
+    /// Those whose RCON has refused the password, by their `hostname`.
+    pub fn refused_consoles(&self) -> impl Iterator<Item = (ServerId, Option<&str>)> {
+        let all = self.iter_all();
+        let all = all.filter(|(_, server)| server.rcon_state() == Some(Rcon::Refused));
         all.map(|(id, server)| (id, server.hostname.as_deref()))
     }
 

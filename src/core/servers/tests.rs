@@ -198,6 +198,17 @@ fn an_operator_reaches_a_server_by_its_console_alone() {
         refused.contains("no game's script is connected"),
         "{refused}"
     );
+    // A password that was refused is named each time.
+    wants(&mut world, Push::Command("stats".into()), 5).unwrap();
+    let ticket = world.sent()[0].0;
+    world.done(ticket, Err(Failure::Refused("no".into())));
+    assert_eq!(world.servers.consoles().count(), 0);
+    assert_eq!(
+        world.servers.refused_consoles().next(),
+        Some((ONE, Some("one")))
+    );
+    let refused = wants(&mut world, Push::Command("stats".into()), 6).unwrap_err();
+    assert!(refused.to_string().contains("RCON password"), "{refused}");
 }
 
 /// What a console replies can be what a map's script prints, so it holds for that map.

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::config::file::other_encoding;
-use crate::config::{Config, Engine, Scripts};
+use crate::config::{Config, Engine, Scripts, nearest};
 use crate::core::{Launch, LaunchKind, ScriptId};
 use crate::io::confinement::Confinement;
 use crate::io::python::{PASSWORD, PROGRAM, Spec, StartError, environment};
-use crate::io::script_files::{NoScript, find_one};
+use crate::io::script_files::{NoScript, find, find_one};
 use crate::io::venv::{Unusable, own_interpreter};
 use crate::limits;
 
@@ -21,8 +21,9 @@ pub enum LaunchError {
     /// What the configuration lacks since it was reloaded.
     #[error("the configuration {0} any more")]
     Unconfigured(&'static str),
-    #[error("{0}")]
-    File(NoScript),
+    /// And which scripts there are.
+    #[error("{0}{1}")]
+    File(NoScript, String),
     #[error("{0}: there is no such file; correct vpi_interfaces in [scripts]")]
     NoInterfaces(PathBuf),
     #[error("{0}: {1}")]
@@ -42,7 +43,7 @@ impl LaunchError {
     pub fn has_file(&self) -> bool {
         !matches!(
             self,
-            Self::File(NoScript::Neither(..) | NoScript::NoName(_))
+            Self::File(NoScript::Neither(..) | NoScript::NoName(_), _)
         )
     }
 }
@@ -117,7 +118,7 @@ fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), Launch
         LaunchKind::Script => {
             let missing = LaunchError::Unconfigured("names no folder of scripts");
             let dir = scripts.dir.as_ref().ok_or(missing)?;
-            let file = find_one(dir, &launch.name).map_err(LaunchError::File)?;
+            let file = find_one(dir, &launch.name).map_err(|why| no_file(dir, why))?;
             Ok((file.main, &file.folder != dir))
         }
         LaunchKind::Interfaces => {
@@ -129,6 +130,24 @@ fn file_of(scripts: &Scripts, launch: &Launch) -> Result<(PathBuf, bool), Launch
             }
         }
     }
+}
+
+/// With the scripts that there are, where none has this name.
+fn no_file(dir: &Path, why: NoScript) -> LaunchError {
+    let NoScript::Neither(name, _) = &why else {
+        return LaunchError::File(why, String::new());
+    };
+    let found = find(dir).unwrap_or_default().scripts;
+    let found = found.iter().take(limits::SCRIPTS_MAX);
+    let names: Vec<&str> = found.map(|script| script.name.as_str()).collect();
+    let mut there = match names.is_empty() {
+        true => String::new(),
+        false => format!("; there is: {}", names.join(", ")),
+    };
+    if let Some(near) = nearest(name, &names) {
+        there += &format!(". Did you mean {near}?");
+    }
+    LaunchError::File(why, there)
 }
 
 /// What files written for VPI expect of it: the database, the secret and scriptdata.
@@ -263,6 +282,13 @@ mod tests {
         fs::remove_file(dir.join("main.py")).unwrap();
         let problem = spec(&config, ScriptId(3), &launch).unwrap_err().to_string();
         assert!(problem.contains("neither stats.py nor stats/main.py"));
+        assert!(!problem.contains("there is"), "{problem}");
+        fs::write(folder.path().join("scripts/stat.py"), "").unwrap();
+        let problem = spec(&config, ScriptId(3), &launch).unwrap_err().to_string();
+        assert!(
+            problem.ends_with("; there is: stat. Did you mean stat?"),
+            "{problem}"
+        );
     }
 
     #[test]

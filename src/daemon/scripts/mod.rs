@@ -6,8 +6,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::poller::Hint;
 use super::reload::{Stamp, stamp};
@@ -149,8 +151,10 @@ impl Scripts {
             it.process.kill();
         }
         if !self.running.is_empty() {
-            let count = self.running.len();
-            log::warn!("{count} scripts have not ended in time, and are killed");
+            match self.running.len() {
+                1 => log::warn!("1 script has not ended in time, and is killed"),
+                count => log::warn!("{count} scripts have not ended in time, and are killed"),
+            }
         }
         self.running.clear();
     }
@@ -285,6 +289,22 @@ impl Daemon {
     /// What is in the folder of scripts and is not started, in sentences.
     pub(super) fn scripts_passed_over(&self) -> Vec<String> {
         self.found_scripts().1
+    }
+
+    /// Adds to a list of scripts where those of the folder lie.
+    pub(super) fn add_script_paths(&self, list: &mut Value) {
+        let scripts = self.config.scripts.as_ref();
+        let Some(dir) = scripts.and_then(|scripts| scripts.dir.as_ref()) else {
+            return;
+        };
+        let all = list.get_mut("scripts").and_then(Value::as_array_mut);
+        for script in all.into_iter().flatten() {
+            let name = script["name"].as_str().unwrap_or_default();
+            if let Ok(file) = script_files::find_one(dir, name) {
+                let path = absolute(&file.main).unwrap_or(file.main);
+                script["path"] = path.to_string_lossy().into();
+            }
+        }
     }
 
     pub(super) fn script_act(&mut self, script: ScriptId, run: RunId, act: ScriptAct) {

@@ -234,7 +234,7 @@ fn a_call_that_is_begun_is_on_disk_at_once() {
     let call = CallId::of_number(4, 1);
     scene.daemon.carry_out(Effect::Begun(call));
     let state = scene.daemon.config.state_dir.clone();
-    let (_, found) = Begun::open(Path::new(&state)).unwrap();
+    let (_, found) = Begun::open(Path::new(&state), false).unwrap();
     assert_eq!(found, [call]);
 }
 

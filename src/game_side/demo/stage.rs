@@ -89,7 +89,9 @@ impl<'a> Stage<'a> {
                 .map_err(Failure::system("signals cannot be caught"))?;
         }
         let folder = tempfile::Builder::new().prefix("vpid-demo-").tempdir();
-        let folder = folder.map_err(Failure::system("no temporary folder"))?;
+        let folder = folder.map_err(Failure::system(
+            "no temporary folder can be made; set TMPDIR to a folder that can be written",
+        ))?;
         let (secret, key) = (secret(), secret());
         let python = has_python();
         let scripts = if python { SCRIPTS } else { "" };

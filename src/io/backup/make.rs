@@ -75,7 +75,7 @@ pub enum BackupError {
     Exists(PathBuf),
     #[error("{0} cannot be written ({1}); check its folder, and free some space there")]
     Output(PathBuf, io::Error),
-    #[error("standard output cannot be written ({0})")]
+    #[error("the output cannot be written ({0})")]
     Stream(io::Error),
     #[error("{0} cannot be read ({1}); run this as the user that vpid runs as")]
     Read(PathBuf, io::Error),

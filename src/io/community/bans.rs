@@ -79,8 +79,9 @@ struct OneBan {
     is_lifted: bool,
 }
 
-const LISTED: &str = "b.steam, b.id, b.name, u.name, b.reason, b.issuer_name, b.created_us, b.ends_us, b.lifted_us \
-                      FROM vpid_bans b LEFT JOIN vpid_users u ON u.steam = b.steam";
+const LISTED: &str = "b.steam, b.id, b.name, u.name, b.reason, b.issuer_name, b.issuer, i.name, b.created_us, \
+                      b.ends_us, b.lifted_us FROM vpid_bans b LEFT JOIN vpid_users u ON u.steam = b.steam \
+                      LEFT JOIN vpid_users i ON i.steam = b.issuer";
 
 impl OneBan {
     fn read(row: Vec<Value>) -> Result<Self, OwnError> {
@@ -92,7 +93,7 @@ impl OneBan {
             steam,
             name: if then.is_empty() { now } else { then },
             reason: row.text()?,
-            issuer_name: row.text()?,
+            issuer_name: row.issuer_name()?,
             created: row.time()?,
             ends: row.time_or_null()?,
             is_lifted: row.number_or_null()?.is_some(),
@@ -160,8 +161,8 @@ fn skip(builder: &mut Builder, (steam, id): &(Option<i64>, Option<String>)) {
     }
 }
 
-const OF_USER: &str =
-    "id, reason, length_s, created_us, ends_us, issuer, issuer_name, lifted_us FROM vpid_bans";
+const OF_USER: &str = "id, reason, length_s, created_us, ends_us, issuer, issuer_name, issuer, \
+                       (SELECT i.name FROM vpid_users i WHERE i.steam = issuer), lifted_us FROM vpid_bans";
 
 /// `now_us`: by the database's clock.
 fn ban(row: Vec<Value>, now_us: i64) -> Result<Ban, OwnError> {
@@ -169,7 +170,7 @@ fn ban(row: Vec<Value>, now_us: i64) -> Result<Ban, OwnError> {
     let (id, reason) = (row.id()?, row.text()?);
     let (length_s, created) = (row.number_or_null()?, row.time()?);
     let (ends, creator) = (row.time_or_null()?, row.steam_or_null()?);
-    let name = row.text()?;
+    let name = row.issuer_name()?;
     let is_lifted = row.number_or_null()?.is_some();
     let is_over = ends.is_some_and(|ends| ends.as_microsecond() <= now_us);
     Ok(Ban {

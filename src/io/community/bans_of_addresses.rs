@@ -14,8 +14,8 @@ use crate::protocol::backend::{AddressBan, BAN_EDIT, Listing, NewAddressBan, Rep
 use crate::protocol::local_ids;
 use crate::protocol::uuid::Uuid;
 
-const COLUMNS: &str =
-    "id, range_text, reason, created_us, ends_us, issuer, issuer_name FROM vpid_address_bans";
+const COLUMNS: &str = "id, range_text, reason, created_us, ends_us, issuer, issuer_name, issuer, \
+                       (SELECT i.name FROM vpid_users i WHERE i.steam = issuer) FROM vpid_address_bans";
 
 fn ban(row: Vec<Value>) -> Result<AddressBan, OwnError> {
     let mut row = Row::new("vpid_address_bans", row);
@@ -29,7 +29,7 @@ fn ban(row: Vec<Value>) -> Result<AddressBan, OwnError> {
         created: row.time()?,
         ends: row.time_or_null()?,
         creator: row.steam_or_null()?.map(local_ids::user),
-        creator_name: row.text()?,
+        creator_name: row.issuer_name()?,
     })
 }
 

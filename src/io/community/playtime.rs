@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::people::steam_of;
-use super::row::{Row, id_value, places, steam_value};
+use super::row::{Row, id_value, places, steam_value, sum_of_ms};
 use super::work::{Answer, Change, Work, unknown};
 use crate::io::sql::own::{OwnError, Value};
 use crate::limits::{
@@ -30,8 +30,11 @@ pub(super) fn find(name: &str) -> Answer {
 
 pub(super) fn of_user(work: &mut Work, user: Uuid) -> Answer {
     let steam = steam_of(user)?;
-    let select = "SELECT COUNT(*), COALESCE(SUM(ms), 0) FROM vpid_playtime WHERE steam = ?";
-    let row = work.own()?.rows(select, &[steam_value(steam)])?.pop();
+    let select = format!(
+        "SELECT COUNT(*), {} FROM vpid_playtime WHERE steam = ?",
+        sum_of_ms()
+    );
+    let row = work.own()?.rows(&select, &[steam_value(steam)])?.pop();
     let mut row = Row::new("vpid_playtime", row.unwrap_or_default());
     let (days, ms) = (row.number()?, row.number()?);
     let hours = (days > 0).then(|| (PLAYTIME.to_owned(), hours(ms)));
@@ -162,8 +165,8 @@ fn forget_old(change: &mut Change<'_>) -> Result<(), OwnError> {
 
 /// As VyHub writes them: a decimal number with six digits behind its point.
 fn hours(ms: i64) -> String {
-    let ms = u64::try_from(ms).unwrap_or(0);
-    let millionths = ms * PLAYTIME_QUANTUM_MILLIONTHS / PLAYTIME_QUANTUM_MS;
+    let ms = u128::try_from(ms).unwrap_or(0);
+    let millionths = ms * u128::from(PLAYTIME_QUANTUM_MILLIONTHS) / u128::from(PLAYTIME_QUANTUM_MS);
     format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
 }
 

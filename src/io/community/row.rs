@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::io::sql::own::{OwnError, Value};
+use crate::limits::PLAYTIME_MS_MAX;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -81,6 +82,17 @@ impl Row {
             .transpose()
     }
 
+    /// What an issuer is called, of three columns: the name then, the SteamID, and the name now, which may have come
+    /// later. The SteamID where there is no name, and nothing for the server.
+    pub fn issuer_name(&mut self) -> Result<String, OwnError> {
+        let then = self.text_or_empty()?;
+        let number = self.next()?.integer();
+        let now = self.text_or_empty()?;
+        let named = [then, now].into_iter().find(|name| !name.is_empty());
+        let issuer = number.and_then(steam).map(SteamId::steam3);
+        Ok(named.or(issuer).unwrap_or_default())
+    }
+
     pub fn time(&mut self) -> Result<Timestamp, OwnError> {
         let us = self.number()?;
         Timestamp::from_microsecond(us).map_err(|_| self.odd())
@@ -109,6 +121,11 @@ pub(super) fn id_value(id: Uuid) -> Value {
 
 pub(super) fn time_value(time: Timestamp) -> Value {
     Value::Integer(time.as_microsecond())
+}
+
+/// What adds playtimes up in a query. A row that no player can have, of another program, makes no sum overflow.
+pub(super) fn sum_of_ms() -> String {
+    format!("COALESCE(SUM(CASE WHEN ms > {PLAYTIME_MS_MAX} THEN {PLAYTIME_MS_MAX} ELSE ms END), 0)")
 }
 
 /// `?, ?, ?`

@@ -12,13 +12,14 @@ use crate::protocol::backend::{NewWarning, Page, Reply, WARNING_EDIT, Warning};
 use crate::protocol::local_ids;
 use crate::protocol::uuid::Uuid;
 
-const COLUMNS: &str = "id, reason, created_us, issuer, issuer_name FROM vpid_warnings";
+const COLUMNS: &str = "id, reason, created_us, issuer, issuer_name, issuer, \
+                       (SELECT i.name FROM vpid_users i WHERE i.steam = issuer) FROM vpid_warnings";
 
 fn warning(row: Vec<Value>) -> Result<Warning, OwnError> {
     let mut row = Row::new("vpid_warnings", row);
     let (id, reason) = (row.id()?, row.text()?);
     let (created, creator) = (row.time()?, row.steam_or_null()?);
-    let name = row.text()?;
+    let name = row.issuer_name()?;
     Ok(Warning {
         id,
         reason: (!reason.is_empty()).then_some(reason),

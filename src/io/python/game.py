@@ -194,7 +194,9 @@ def tell_all(
     `admins=False`), or of these players; answers how many there are."""
     chosen = {"team": team, "group": group, "admins": admins}
     if players is not None:
-        chosen["players"] = [_present(each) for each in players]
+        # What is no list is left to vpid, which refuses it; a text would be a list of letters.
+        is_list = hasattr(players, "__iter__") and not isinstance(players, (str, bytes, dict))
+        chosen["players"] = [_present(each) for each in players] if is_list else players
     return "tell_all", {"text": str(text), "place": "chat", **chosen}, server
 
 
@@ -224,7 +226,7 @@ def players(server: _Server = None) -> list[Player]:
 
 @_request
 def player(id: _PlayerLike, server: _Server = None) -> Player | None:
-    """Who has this userid, SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
+    """Who has this userid (7 or "#7"), SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
 
     Where another one's name looks the same, `game.Error` PlayerAmbiguous names them.
     """
@@ -569,7 +571,7 @@ def _called(name, kwargs, issuer, server):
 
 def _present(player):
     """A player who is on: best by userid, which bots have, too."""
-    return player["userid"] if isinstance(player, dict) else player
+    return player["userid"] if isinstance(player, dict) else _steam64(player)
 
 
 def _account(player):
@@ -588,8 +590,8 @@ def _steam64(wanted):
     if isinstance(wanted, int) and wanted >= 1 << 32:
         return str(wanted)
     if isinstance(wanted, str):
-        account = re.fullmatch(r"\[?U:1:([0-9]{1,10})\]?", wanted.strip())
-        halves = re.fullmatch(r"STEAM_[0-5]:([01]):([0-9]{1,10})", wanted.strip())
+        account = re.fullmatch(r"\[?U:1:([0-9]{1,10})\]?", wanted.strip(), re.IGNORECASE)
+        halves = re.fullmatch(r"STEAM_[0-5]:([01]):([0-9]{1,10})", wanted.strip(), re.IGNORECASE)
         if account:
             return str((0x0110_0001 << 32) + int(account[1]))
         if halves:
@@ -599,6 +601,8 @@ def _steam64(wanted):
 
 def _found(those, wanted):
     wanted = _steam64(_account(wanted))
+    if isinstance(wanted, str) and re.fullmatch("#[0-9]{1,9}", wanted):
+        wanted = int(wanted[1:])
     for key in ("userid", "steam", "id"):
         for each in those:
             if wanted and each.get(key) == wanted:

@@ -115,7 +115,7 @@ def players(server: _Server=None) -> list[Player]:
     """Everybody who is on, bots too, with all attributes."""
 
 def player(id: _PlayerLike, server: _Server=None) -> Player | None:
-    """Who has this userid, SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
+    """Who has this userid (7 or "#7"), SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
 
     Where another one's name looks the same, `game.Error` PlayerAmbiguous names them.
     """
@@ -304,7 +304,7 @@ class _Aio:
     async def players(self, server: _Server=None) -> list[Player]:
         """Everybody who is on, bots too, with all attributes."""
     async def player(self, id: _PlayerLike, server: _Server=None) -> Player | None:
-        """Who has this userid, SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
+        """Who has this userid (7 or "#7"), SteamID (`7656...` or `[U:1:7]`) or exact name; None if nobody has it.
 
         Where another one's name looks the same, `game.Error` PlayerAmbiguous names them.
         """

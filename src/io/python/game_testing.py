@@ -34,6 +34,7 @@ from types import SimpleNamespace
 import game
 import vpid_commands
 import vpid_script
+from vpid_loop import TIMERS_MAX
 from vpid_values import encode
 
 _FOR_TYPE_CHECKERS = False
@@ -168,7 +169,7 @@ class Stage:
         game.config.clear()
         game.config.update(json.loads(encode(dict(config or {}), "config")))
         vars(game.script).update(name=name, path=path, id=1)
-        vpid_commands._handlers.clear()
+        vpid_commands.reset()
         vpid_commands.clock = lambda: self._now
         vpid_script.clock = lambda: _START_S + self._now
         self._name = name
@@ -179,6 +180,8 @@ class Stage:
             unknown = [hook for hook in self._host.script.hooks if not _is_hook(hook)]
             if unknown:
                 raise NameError(f"vpid calls no function {unknown[0]}; docs/scripts.md has the names of hooks")
+            if self._host.script.unfit_hooks:
+                raise TypeError(self._host.script.unfit_hooks[0])
         except BaseException:
             self.close()
             raise
@@ -364,7 +367,13 @@ class Stage:
         def prepared():
             game._server.set(server)
             game._caller.set(caller)
-            return self._finish(run(), keep=True)
+            # As in vpid, plain functions find the loop running.
+            before = asyncio._get_running_loop()
+            asyncio._set_running_loop(self._loop)
+            try:
+                return self._finish(run(), keep=True)
+            finally:
+                asyncio._set_running_loop(before)
 
         return context.run(prepared)
 
@@ -372,7 +381,13 @@ class Stage:
         """Runs what is `async` until it waits for time or for what is outside. `keep`: makes it a task only."""
         if asyncio.iscoroutine(result) or hasattr(result, "__await__") and not asyncio.isfuture(result):
             result = self._loop.create_task(_awaited(result))
-        if keep or not asyncio.isfuture(result):
+        if keep:
+            return result
+        if not asyncio.isfuture(result):
+            # What a plain function has left to the loop, such as a task.
+            if self._loop._ready and not self._loop.is_running():
+                self._until = self._now
+                self._run()
             return result
         self._until = self._now
         self._run()
@@ -386,7 +401,7 @@ class Stage:
     def _run(self):
         """Runs the loop up to `_until`, and raises the first error of what ran there."""
         if not self._loop.is_running():
-            self._loop.run_forever()
+            self._run_loop()
         ended = [task for task in self._tasks if task.done()]
         self._tasks = [task for task in self._tasks if not task.done()]
         for task in ended:
@@ -395,6 +410,16 @@ class Stage:
         if self._problems:
             problems, self._problems = self._problems, []
             raise problems[0]
+
+    def _run_loop(self):
+        # A plain function of the script may have called what a test stands in for, and that the stage.
+        running = asyncio._get_running_loop()
+        if running is self._loop:
+            asyncio._set_running_loop(None)
+        try:
+            self._loop.run_forever()
+        finally:
+            asyncio._set_running_loop(running)
 
     # What is known
 
@@ -454,6 +479,12 @@ class _Line:
 
 async def _awaited(awaitable):
     return await awaitable
+
+
+def _expect(value, kind, name, words):
+    """Refuses what vpid refuses; None stands for what is not given."""
+    if value is not None and not isinstance(value, kind):
+        raise game.Error("ValueError", f"`{name}` must be {words}")
 
 
 def _is_hook(name):
@@ -549,30 +580,39 @@ class _Host:
 class _Timers:
     def __init__(self, stage):
         self._stage = stage
+        self._live = set()
 
     def add(self, seconds, function, repeat):
         if not callable(function):
             raise TypeError("a timer needs a function")
         if not 0 <= seconds < 1e9:
             raise ValueError(f"a timer cannot be {seconds} seconds long")
-        return _Timer(self._stage, max(seconds, 0.001) if repeat else seconds, function, repeat)
+        if len(self._live) >= TIMERS_MAX:
+            raise ValueError(f"there are {TIMERS_MAX} timers already")
+        return _Timer(self._stage, max(seconds, 0.001) if repeat else seconds, function, repeat, self._live)
 
 
 class _Timer:
-    def __init__(self, stage, seconds, function, repeat):
+    def __init__(self, stage, seconds, function, repeat, live):
         self._stage, self._seconds, self._function, self._repeat = stage, seconds, function, repeat
+        # The timers that are neither cancelled nor over.
+        self._live = live
+        live.add(self)
         self._cancelled = False
         self._handle = stage._loop.call_later(seconds, self._due)
 
     def _due(self):
         if self._repeat and not self._cancelled:
             self._handle = self._stage._loop.call_later(self._seconds, self._due)
+        else:
+            self._live.discard(self)
         result = self._stage._finish(self._function(), keep=True)
         if asyncio.isfuture(result):
             self._stage._tasks.append(result)
 
     def cancel(self):
         self._cancelled = True
+        self._live.discard(self)
         self._handle.cancel()
 
 
@@ -629,6 +669,7 @@ class _Requests:
         return self._stage._called(name, args, kwargs or {})
 
     def _on_send(self, server, to, name, data):
+        _expect(to, str, "to", "a text")
         self._stage.sent.append((to, name, data))
         return 1
 
@@ -678,6 +719,12 @@ class _Requests:
         return self._on_tell_all(server, text, "chat", None, None, True)
 
     def _on_tell_all(self, server, text, place, team, group, admins, players=None):
+        if isinstance(team, bool) or isinstance(team, float) and not team.is_integer():
+            team = str(team)
+        _expect(team, (int, float), "team", "a whole number: 1 spectator, 2 RED, 3 BLU")
+        _expect(group, str, "group", "a text")
+        _expect(admins, bool, "admins", "true or false")
+        _expect(players, list, "players", "a list of players")
         among = None if players is None else [self._stage._known(each) for each in players]
         meant = [
             each.player

@@ -834,20 +834,26 @@ fn every_module_of_the_folder_travels() {
     assert_eq!(modules, known);
 }
 
-/// Commands in chat are Python alone, and tested there.
-#[test]
-fn commands_in_chat_do_what_their_tests_say() {
+/// Runs tests that are Python alone.
+#[track_caller]
+fn run_python_tests(file: &str, count: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut python = std::process::Command::new("python3");
-    python
-        .arg("-B")
-        .arg(root.join("tests/python/test_commands.py"));
+    python.arg("-B").arg(root.join("tests/python").join(file));
     let output = python.arg(root.join("src/io/python")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && said.contains("Ran 5 tests"),
-        "{said}"
-    );
+    let ran = format!("Ran {count} tests");
+    assert!(output.status.success() && said.contains(&ran), "{said}");
+}
+
+#[test]
+fn commands_in_chat_do_what_their_tests_say() {
+    run_python_tests("test_commands.py", 7);
+}
+
+#[test]
+fn the_process_of_a_script_does_what_its_tests_say() {
+    run_python_tests("test_host.py", 10);
 }
 
 fn lines(parts: &[&[u8]]) -> Vec<String> {

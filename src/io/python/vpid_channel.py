@@ -92,8 +92,8 @@ class Channel:
             if self.is_open():
                 try:
                     self._socket.sendall(in_utf_8(line))
-                except OSError:
-                    os._exit(0)
+                except OSError as error:
+                    _end_unless_raised_by_script(error)
             return True
         finally:
             self._writing.release()
@@ -116,8 +116,8 @@ class Channel:
             data = self._socket.recv(READ_BYTES, flags)
         except BlockingIOError:
             return []
-        except OSError:
-            data = b""
+        except OSError as error:
+            _end_unless_raised_by_script(error)
         if not data:
             os._exit(0)
         return self._messages(data)
@@ -133,6 +133,15 @@ class Channel:
         if len(lines) == 1:
             return json.loads(lines[0].decode())
         return [message for line in lines for message in json.loads(line.decode())]
+
+
+def _end_unless_raised_by_script(error):
+    """Ends this process: the channel is gone. But a signal handler of the script, which has run meanwhile, may have
+    raised an error of its own, such as `TimeoutError`; those of the system have numbers.
+    """
+    if error.errno is None:
+        raise error
+    os._exit(0)
 
 
 def in_utf_8(text):

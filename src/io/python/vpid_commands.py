@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import types
 import typing
 from time import monotonic
 
@@ -15,7 +16,21 @@ HOOK = "OnPlayerChat"
 # A word, or several in quotation marks.
 WORD = re.compile(r'"([^"]*)"|(\S+)')
 
+# What a word for a parameter of type `bool` may be.
+TRUTHS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
+# What a parameter can be, with what is not said of a type: texts.
+KINDS = {
+    **{kind: kind for kind in (str, int, float, bool, game.Player)},
+    inspect.Parameter.empty: str,
+    typing.Any: str,
+    object: str,
+}
+
 _handlers = {}
+
+# The hooks of the script, once it is loaded.
+_hooks = None
 
 # Seconds; in the tests of a script, the test's.
 clock = monotonic
@@ -33,7 +48,7 @@ class Handler:
         self.function = function
         self.rights = rights
         self.cooldown = cooldown
-        self.parameters = _parameters(function)
+        self.parameters = _parameters(name, function)
         self.usage = usage if usage is not None else self._usage()
         self._used = {}
 
@@ -93,17 +108,39 @@ def handler(name, rights, usage, cooldown):
     def mark(function):
         if name.lower() in _handlers:
             raise ValueError(f"there are two handlers of {name}")
+        if _hooks is not None and HOOK not in _hooks:
+            # vpid sends no chat lines to this script.
+            raise RuntimeError(
+                f"{name} comes too late: commands are declared while the script is loaded, unless it has {HOOK} or"
+                " another command by then"
+            )
         _handlers[name.lower()] = Handler(name, function, rights, usage, float(cooldown))
+        if _hooks is not None:
+            _stand_in_front(_hooks)
         return function
 
     return mark
 
 
+def reset():
+    """Forgets all: another script is loaded, in tests."""
+    global _hooks
+    _handlers.clear()
+    _hooks = None
+
+
 def take_over(hooks):
-    """Puts the commands in front of the script's own hook of chat lines."""
-    if not _handlers:
-        return
+    """The script is loaded: puts its commands in front of its own hook of chat lines."""
+    global _hooks
+    _hooks = hooks
+    if _handlers:
+        _stand_in_front(hooks)
+
+
+def _stand_in_front(hooks):
     own = hooks.get(HOOK)
+    if getattr(own, "runs_commands", False):
+        return
 
     def on_chat(args):
         player, text = args
@@ -113,6 +150,7 @@ def take_over(hooks):
             return _run(command, game.Player(player), words[1:])
         return own(args) if own is not None else None
 
+    on_chat.runs_commands = True
     hooks[HOOK] = on_chat
 
 
@@ -141,21 +179,65 @@ def _run(command, player, words):
     return command.function(player, *arguments)
 
 
-def _parameters(function):
+def _parameters(command, function):
     """The parameters behind the player, each with what its words are made into."""
-    try:
-        kinds = typing.get_type_hints(function)
-    except Exception:
-        kinds = {}
     positional = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.VAR_POSITIONAL,
     )
-    all_of_them = [each for each in inspect.signature(function).parameters.values() if each.kind in positional]
+    all_of_them = [each for each in _signature(function).parameters.values() if each.kind in positional]
     if not all_of_them:
         raise ValueError(f"{function.__name__} handles a command, and must take the player")
-    return [(each, kinds.get(each.name, str)) for each in all_of_them[1:]]
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    found = []
+    for each in all_of_them[1:]:
+        kind = _kind(each.annotation, names)
+        if kind is None:
+            game.log(
+                f"{command}: {each.name} gets a text, since its annotation {_shown(each.annotation)} is unknown; known"
+                " are str, int, float, bool and game.Player, also with None",
+                2,
+            )
+        found.append((each, kind or str))
+    return found
+
+
+def _signature(function):
+    try:
+        return inspect.signature(function)
+    except NameError:
+        # Since Python 3.14, where an annotation names what is not there.
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+
+
+def _kind(annotation, names):
+    """What words become for an annotation, such as `int` or `Optional[int]`; None if that is unknown."""
+    # With `from __future__ import annotations`, all of them are texts.
+    if isinstance(annotation, str) and "|" in annotation and "[" not in annotation:
+        return _kind_of_one([_kind(part.strip(), names) for part in annotation.split("|") if part.strip() != "None"])
+    holder = lambda: None  # noqa: E731
+    holder.__annotations__ = {"kind": annotation}
+    try:
+        found = typing.get_type_hints(holder, names, names)["kind"]
+    except Exception:
+        return None
+    if typing.get_origin(found) in (typing.Union, getattr(types, "UnionType", typing.Union)):
+        return _kind_of_one([_kind(part, names) for part in typing.get_args(found) if part is not type(None)])
+    try:
+        return KINDS.get(found)
+    except TypeError:
+        return None
+
+
+def _kind_of_one(kinds):
+    return kinds[0] if len(kinds) == 1 else None
+
+
+def _shown(annotation):
+    return annotation if isinstance(annotation, (str, typing.ForwardRef)) else inspect.formatannotation(annotation)
 
 
 def _converted(word, kind):
@@ -167,6 +249,10 @@ def _converted(word, kind):
         if number != number or number in (float("inf"), float("-inf")):
             raise Misused(f"{word} is no number.")
         return number
+    if kind is bool:
+        if word.lower() not in TRUTHS:
+            raise Misused(f"{word} is neither yes nor no.")
+        return TRUTHS[word.lower()]
     if kind is game.Player:
         return _player(word)
     return word

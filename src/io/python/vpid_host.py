@@ -87,9 +87,15 @@ class Host:
         self._tasks_max = start["tasks_max"]
         self._selector = Selector(self)
         self.loop = make_loop(self, self._selector)
+        # By this, other threads and signals wake the loop, and so far it waits for nothing else.
+        (self._wake_up,) = self._selector.get_map()
+        self._is_woken = False
         self.loop.add_reader(channel, self._read_in_loop)
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
+        self._poll_of_idle = select.poll()
+        self._poll_of_idle.register(channel, select.POLLIN)
+        self._poll_of_idle.register(self._wake_up, select.POLLIN)
         self._main_thread = threading.get_ident()
         self.requests = Requests(self)
         self._queue = deque()
@@ -102,6 +108,8 @@ class Host:
         # Of what was counted, an `async` function is counted when it has ended.
         self.stats = Stats()
         self._is_begun = False
+        # Whether this process is about to end.
+        self._ends = False
         # Whether an operator traces; then, with what each message has failed, by its identity.
         self._traces = False
         self._errors = {}
@@ -131,6 +139,10 @@ class Host:
             self.post("failed", error_text(error), where(error, self.script.path))
             self.flush()
             os._exit(1)
+        # It may have run a loop of its own.
+        asyncio.set_event_loop(self.loop)
+        for sentence in self.script.unfit_hooks:
+            self.log(2, sentence)
         # What is loaded stays, so the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -146,8 +158,11 @@ class Host:
         self._receive(self.channel.rest())
         while True:
             try:
+                # Plain functions find the loop running whether or not something waits in it.
+                asyncio._set_running_loop(self.loop)
                 self._work()
-                if self.all_tasks or self.script.needs_loop or self._selector.has_others():
+                if self._needs_loop():
+                    asyncio._set_running_loop(None)
                     self.loop.run_forever()
                 else:
                     self._wait()
@@ -155,15 +170,31 @@ class Host:
                 # It came just when a function had ended.
                 self._running = 0
                 self.log(1, error_text(error))
+            except Exception as error:
+                # A signal handler of the script raised it, between its functions.
+                self._running = 0
+                self.watch.since = 0
+                self.log(1, f"between functions: {error_text(error)}")
+
+    def _needs_loop(self):
+        return (
+            self.all_tasks
+            or self._is_woken
+            or self.script.needs_loop
+            or self._selector.has_others()
+            or self.loop.has_callbacks()
+        )
 
     def finish(self):
         """Before this process ends: lets tasks clean up, and sends what is left to send."""
+        asyncio._set_running_loop(None)
         if not self.channel.is_open():
             return
         # Threads of the script that do not end shall not keep this process.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(EXIT_S)
         self._queue.clear()
+        self._ends = True
         self.loop.remove_reader(self.channel)
         tasks = asyncio.all_tasks(self.loop)
         for task in tasks:
@@ -178,12 +209,12 @@ class Host:
     def _wait(self):
         self.flush()
         wait_s = self.timers.wait_s()
+        ready = self._poll_of_idle.poll(None if wait_s is None else ceil(wait_s * 1000))
+        if len(ready) > 1 or ready and ready[0][0] == self._wake_up:
+            self._is_woken = True
         if wait_s is not None:
-            self._poll.poll(ceil(wait_s * 1000))
             self._run_timers()
-            self._receive(self.channel.read_ready())
-        else:
-            self._receive(self.channel.read())
+        self._receive(self.channel.read_ready())
 
     def wait_in_loop(self, timeout, select):
         """How the event loop waits. `timeout` is that of the loop itself."""
@@ -193,7 +224,10 @@ class Host:
         is_idle = timeout is None and not self.all_tasks and not self._queue
         if is_idle and not self.script.needs_loop and not self._selector.has_others():
             self.loop.stop()
-            return []
+            # The loop takes what has woken it, for the next wait.
+            ready = select(0) if self._is_woken else []
+            self._is_woken = False
+            return ready
         if self._may_work():
             self.loop.call_soon(self._work)
             timeout = 0
@@ -487,7 +521,10 @@ class Host:
             self._errors[id(message)] = f"{type(error).__name__}: {error_line(error)}"
         if kind == CALL:
             name = "Timeout" if isinstance(error, game.Interrupted) else type(error).__name__
-            text = json.dumps(["x", message[1], name, error_line(error)], ensure_ascii=False)
+            line = error_line(error)
+            if not line and isinstance(error, asyncio.CancelledError):
+                line = "the script was reloaded, unloaded or ended" if self._ends else "it was cancelled"
+            text = json.dumps(["x", message[1], name, line], ensure_ascii=False)
             self.channel.post_awaited(text)
         elif kind == VERDICT:
             self.channel.post_awaited(f'["v",{message[1]},1]')

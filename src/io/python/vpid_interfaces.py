@@ -38,6 +38,7 @@ class Interfaces:
     def __init__(self, start):
         self.path = start["path"]
         self.hooks = {}
+        self.unfit_hooks = []
         self._start = start
         self._module = None
         self._functions = {}

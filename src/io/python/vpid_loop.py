@@ -15,6 +15,9 @@ import game
 TIMERS_MAX = 10_000
 TIMER_S_MIN = 0.001
 
+# So many cancelled timers stay in the heap before it is made anew.
+CANCELLED_MAX = 64
+
 
 class Watch:
     """Interrupts what has run for too long, when vpid requests it by SIGINT.
@@ -63,7 +66,10 @@ class Watch:
 
 
 class Timer:
-    def __init__(self, function, every_s, name):
+    def __init__(self, function, every_s, name, live):
+        """`live`: the timers that are neither cancelled nor over; this one is among them."""
+        self._live = live
+        live.add(self)
         self.function = function
         self.name = name or getattr(function, "__qualname__", type(function).__name__)
         self.every_s = every_s
@@ -72,12 +78,16 @@ class Timer:
         self.cancelled = False
 
     def cancel(self):
+        # No more than this: another thread of the script may do it.
         self.cancelled = True
+        self._live.discard(self)
 
 
 class Timers:
     def __init__(self):
         self._due = []
+        # Those that count; of the cancelled ones, some are in the heap yet.
+        self._live = set()
         self._number = count()
 
     def add(self, seconds, function, repeat, name=None):
@@ -85,9 +95,12 @@ class Timers:
             raise TypeError("a timer needs a function")
         if not 0 <= seconds < 1e9:
             raise ValueError(f"a timer cannot be {seconds} seconds long")
-        if len(self._due) >= TIMERS_MAX:
+        if len(self._live) >= TIMERS_MAX:
             raise ValueError(f"there are {TIMERS_MAX} timers already")
-        timer = Timer(function, max(seconds, TIMER_S_MIN) if repeat else None, name)
+        if len(self._due) > CANCELLED_MAX and len(self._due) > 2 * len(self._live):
+            self._due = [each for each in self._due if not each[2].cancelled]
+            heapq.heapify(self._due)
+        timer = Timer(function, max(seconds, TIMER_S_MIN) if repeat else None, name, self._live)
         self._push(monotonic() + seconds, timer)
         return timer
 
@@ -112,6 +125,8 @@ class Timers:
             if timer.every_s:
                 due += timer.every_s
                 self._push(due if due > now else now + timer.every_s, timer)
+            else:
+                self._live.discard(timer)
         return [timer for _, timer in taken]
 
 
@@ -173,6 +188,12 @@ class Selector(selectors.DefaultSelector):
         return len(self.get_map()) > 2
 
 
+class Loop(asyncio.SelectorEventLoop):
+    def has_callbacks(self):
+        """Whether functions are to be called, now or at some time, as by `call_soon` and `call_later`."""
+        return bool(self._ready or self._scheduled)
+
+
 def make_loop(host, selector):
     """An event loop that counts its tasks in `host.all_tasks`."""
 
@@ -185,7 +206,7 @@ def make_loop(host, selector):
     def ended(task):
         host.all_tasks -= 1
 
-    loop = asyncio.SelectorEventLoop(selector)
+    loop = Loop(selector)
     loop.set_task_factory(make_task)
     asyncio.set_event_loop(loop)
     return loop

@@ -155,15 +155,20 @@ def _is_ours(file):
 
 def error_line(error):
     """The error's own words, bounded."""
-    try:
-        text = str(error)[:ERROR_CHARACTERS_MAX]
-    except Exception:
-        text = ""
+    text = words_of(error)
     if vpid_confine.is_confined and vpid_confine.may_be_due(error):
         text = f"{text} ({vpid_confine.advice()})".strip()
     if memory_mb and is_of_memory(error, text):
         text = f"{text} (memory_mb of this script is {memory_mb})".strip()
     return text
+
+
+def words_of(error):
+    """What an error says, bounded; nothing if it cannot say it."""
+    try:
+        return str(error)[:ERROR_CHARACTERS_MAX]
+    except Exception:
+        return ""
 
 
 def is_of_memory(error, text):

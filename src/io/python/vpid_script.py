@@ -9,6 +9,7 @@ from types import FunctionType, ModuleType
 
 import vpid_commands as commands
 from game import Player
+from vpid_process import words_of
 
 REGISTERED_MAX = 1_000
 
@@ -45,7 +46,7 @@ def where(error, path):
         path, line = error.filename or path, error.lineno
         words = error.msg
     else:
-        words = f"{type(error).__name__}: {error}"
+        words = f"{type(error).__name__}: {words_of(error)}"
         trace = error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == path:
@@ -68,6 +69,8 @@ class Script:
         self._registered = {}
         self._signatures = {}
         self.hooks = {}
+        # Sentences about functions that are named like hooks and cannot be called.
+        self.unfit_hooks = []
         self.version = ""
 
     def load(self):
@@ -83,18 +86,21 @@ class Script:
         return module
 
     def _find(self, found, module_name):
-        listed = found.get("__all__")
+        listed = _listed(found)
         for name, value in found.items():
             if HOOK.match(name):
-                if callable(value) and not inspect.isclass(value):
+                if _is_generator(value):
+                    self.unfit_hooks.append(
+                        f"{name} is a generator and is never called; a hook is a function without yield, plain or async"
+                    )
+                elif callable(value) and not inspect.isclass(value):
                     self.hooks[name] = _hook(name, value)
             elif (
                 isinstance(value, FunctionType)
                 and value.__module__ == module_name
                 and not name.startswith("_")
                 and (listed is None or name in listed)
-                and not inspect.isgeneratorfunction(value)
-                and not inspect.isasyncgenfunction(value)
+                and not _is_generator(value)
             ):
                 self._functions[name] = value
 
@@ -113,7 +119,9 @@ class Script:
         return self._registered.pop(name, None) is not None
 
     def call(self, name, args, kwargs, caller):
-        function = self._registered.get(name) or self._functions.get(name)
+        function = self._registered.get(name)
+        if function is None:
+            function = self._functions.get(name)
         if function is None:
             raise LookupError(f"{self._name} has no function {name}")
         if kwargs is not None and not isinstance(kwargs, dict):
@@ -140,6 +148,19 @@ class Script:
 
     def reload(self):
         raise TypeError("a script is reloaded by starting it again")
+
+
+def _listed(found):
+    """What the file has as `__all__`; None if it has none."""
+    listed = found.get("__all__")
+    if listed is None or isinstance(listed, (list, tuple, set, frozenset)):
+        return listed
+    kind = type(listed).__name__
+    raise TypeError(f'__all__ is of the type {kind}; it must be a list of names, such as __all__ = ["top"]')
+
+
+def _is_generator(value):
+    return inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value)
 
 
 def _module_name(name, folders):

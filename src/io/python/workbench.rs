@@ -35,6 +35,14 @@ pub fn first_script(name: &str) -> [String; 2] {
     [SCRIPT, TEST].map(|text| text.replace("NAME", name))
 }
 
+/// Whether a module of Python's standard library has this name, by an interpreter that knows (3.10 or later).
+pub fn is_standard_module(python: &Path, name: &str) -> bool {
+    const ASK: &str = "import sys; print(sys.argv[1] in sys.stdlib_module_names)";
+    let mut command = Command::new(python);
+    let output = command.args(["-I", "-S", "-c", ASK, name]).output();
+    output.is_ok_and(|output| output.stdout.starts_with(b"True"))
+}
+
 /// What runs tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runner {

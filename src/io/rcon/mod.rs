@@ -18,7 +18,7 @@ use connection::{Connection, Line, NoConnection, NoReply};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Runs lines on one game, first in, first out. Dropped, it cuts the connection off.
+/// Runs lines on one game, first in, first out, the urgent ones first. Dropped, it cuts the connection off.
 pub struct Console {
     rcon: Rcon,
     line: Arc<Line>,
@@ -72,9 +72,14 @@ impl Console {
         }
     }
 
-    /// Puts a line at the end of the queue. Beyond [`RCON_QUEUE_MAX`] it is reported as away.
+    /// Puts a line at the end of the queue, an urgent one before all that are not. Beyond [`RCON_QUEUE_MAX`], this one
+    /// or the last is reported as away.
     pub fn submit(&self, job: Job) {
-        if let Err(job) = self.workers.with(|fifo| fifo.push(job)) {
+        let pushed = self.workers.with(|fifo| match job.is_urgent {
+            true => fifo.push_urgent(job, |other| other.is_urgent),
+            false => fifo.push(job),
+        });
+        if let Err(job) = pushed {
             (self.report)(job.ticket, Err(not_run(&self.rcon)));
         }
     }

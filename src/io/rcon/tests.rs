@@ -49,10 +49,15 @@ impl Bench {
     }
 
     fn submit(&mut self, line: &str) -> u64 {
+        self.submit_as(line, false)
+    }
+
+    fn submit_as(&mut self, line: &str, is_urgent: bool) -> u64 {
         self.tickets += 1;
         let job = Job {
             ticket: self.tickets,
             line: line.to_string(),
+            is_urgent,
         };
         self.console.submit(job);
         self.tickets
@@ -301,6 +306,39 @@ fn the_queue_has_an_end_and_every_job_a_report() {
         .collect();
     assert_eq!(results.iter().filter(|result| is_away(result)).count(), 10);
     assert_eq!(game.commands().len(), RCON_QUEUE_MAX + 2);
+}
+
+#[test]
+fn urgent_lines_go_before_all_others_and_have_room() {
+    let (go, wait) = mpsc::channel::<()>();
+    let game = FakeRcon::start(PASSWORD, move |line| {
+        if line == "wait" {
+            let _ = wait.recv_timeout(LONG);
+        }
+        String::new()
+    });
+    let pace = Pace {
+        reply: LONG,
+        ..PACE
+    };
+    let mut bench = Bench::new(game.address(), pace);
+    assert!(bench.run("connects").is_ok());
+    bench.submit("wait");
+    while bench.console.workers.with(|fifo| !fifo.jobs.is_empty()) {
+        std::thread::yield_now();
+    }
+    for _ in 0..RCON_QUEUE_MAX {
+        bench.submit("say");
+    }
+    for line in ["kick 1", "kick 2"] {
+        bench.submit_as(line, true);
+    }
+    go.send(()).unwrap();
+    let results: Vec<_> = (0..RCON_QUEUE_MAX + 3)
+        .map(|_| bench.next().result)
+        .collect();
+    assert_eq!(results.iter().filter(|result| is_away(result)).count(), 2);
+    assert_eq!(game.commands()[2..5], ["kick 1", "kick 2", "say"]);
 }
 
 #[test]

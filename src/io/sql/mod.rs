@@ -272,7 +272,7 @@ impl Outage {
         let wait_ms = before.map_or(first_wait_ms, |before| before.next_wait_ms);
         Self {
             since: before.map_or_else(Instant::now, |before| before.since),
-            is_news: before.is_none_or(|before| before.sentence != sentence),
+            is_news: before.is_none_or(|before| !says_the_same(&before.sentence, &sentence)),
             sentence,
             retry_at: Instant::now() + Duration::from_millis(wait_ms),
             next_wait_ms: (wait_ms * 2).min(SQL_RETRY_MS_MAX),
@@ -292,6 +292,13 @@ impl Outage {
         let seconds = self.since.elapsed().as_secs_f64();
         log::info!("{place} is back after {seconds:.1} s");
     }
+}
+
+/// Whether two sentences differ in numbers at most: a server numbers its connections, and each try
+/// has another.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    words(one) == words(other)
 }
 
 pub(super) fn log_news(news: Option<String>) {

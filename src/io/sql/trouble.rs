@@ -51,7 +51,18 @@ pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
 
 /// The sentence for the log and for callers who waited in vain: what, which file, what to do.
 pub(super) fn sentence(path: &Path, error: &rusqlite::Error) -> String {
-    let advice = match error.sqlite_error_code() {
+    format!("{}; {}", unusable(path, error), advice(error))
+}
+
+/// Its first part: what, and which file.
+pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> String {
+    let message = message(error);
+    format!("database {} cannot be used: {message}", path.display())
+}
+
+/// Its last part: what to do.
+pub(super) fn advice(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program holds its lock; end that program or its transaction"
         }
@@ -66,12 +77,7 @@ pub(super) fn sentence(path: &Path, error: &rusqlite::Error) -> String {
             "restore it from a backup, or move it away to begin with an empty one"
         }
         _ => "check the disk it is on",
-    };
-    format!(
-        "database {} cannot be used: {}; {advice}",
-        path.display(),
-        message(error)
-    )
+    }
 }
 
 /// The caller's mistake, under the name that upstream's scripts know it by.

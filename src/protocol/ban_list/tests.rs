@@ -100,10 +100,30 @@ fn what_is_not_in_force_is_passed_over_and_what_is_odd_is_counted() {
         "76561197960265728": [{"a": [1, {"b": "c"}]}],
     }));
     let ids: Vec<Uuid> = list.of(steam(ANN)).map(|ban| ban.id).collect();
-    assert_eq!(ids, [Uuid(6), Uuid(7)]);
-    assert_eq!((list.len(), list.skipped()), (2, 10));
+    assert_eq!(ids, [Uuid(5), Uuid(6), Uuid(7), Uuid(8)]);
+    assert_eq!((list.len(), list.skipped()), (4, 8));
     let ends: Vec<_> = list.of(steam(ANN)).map(|ban| ban.ends_s).collect();
-    assert_eq!(ends, [Some(1_772_370_000); 2]);
+    assert_eq!(ends, [Some(1_772_370_000); 4]);
+}
+
+#[test]
+fn a_ban_whose_end_is_beyond_all_dates_or_unreadable_is_in_force() {
+    let with = |id: u128, ends_on: Value, length: Value| {
+        let mut ban = ban(id, "Ann", "x");
+        ban["ends_on"] = ends_on;
+        ban["length"] = length;
+        ban["user"] = Value::Null;
+        ban
+    };
+    let list = read(&json!({ANN: [
+        with(1, json!("9999-12-31T23:59:59.999999+00:00"), json!(3600.0)),
+        with(2, json!("never"), Value::Null),
+        with(3, json!(7), json!(60.0)),
+        with(4, json!({}), Value::Null),
+    ]}));
+    let ends: Vec<_> = list.of(steam(ANN)).map(|ban| ban.ends_s).collect();
+    assert_eq!(ends, [None, None, Some(1_772_366_460), None]);
+    assert_eq!(list.skipped(), 0);
 }
 
 #[test]

@@ -318,6 +318,7 @@ fn a_shown_text_is_plain_and_short() {
         ("abc", 0, ""),
         ("\"\"", 2, "''"),
         ("\u{2028}a\u{85}b", 3, "a b"),
+        ("a\u{202e}b\u{2066}", 9, "ab"),
     ];
     for (text, bytes_max, expected) in cases {
         assert_eq!(plain(text, bytes_max), expected, "{text:?} {bytes_max}");

@@ -241,6 +241,8 @@ pub struct Community {
     pub reachable: Option<bool>,
     /// Since when it is so.
     pub since_s: Option<i64>,
+    /// Since when it is reachable and refuses vpid's key.
+    pub refused_since_s: Option<i64>,
     pub last_error: Option<Problem>,
     /// Until when no request is sent, where there is a pause.
     pub paused_until_s: Option<i64>,

@@ -337,6 +337,13 @@ fn queue(state: &ObservableState, out: &mut String) {
         None => "<b>has not replied yet</b>".to_owned(),
     });
     out.push_str("</span>");
+    if let Some(since_s) = community.refused_since_s {
+        let since = date(since_s);
+        let _ = write!(
+            out,
+            "<span><b class=\"bad\">refuses the key since {since}</b></span>"
+        );
+    }
     if let Some(until_s) = community.paused_until_s {
         let _ = write!(out, "<span>tried again at <b>{}</b></span>", date(until_s));
     }

@@ -163,8 +163,8 @@ fn call(mut fields: Map<String, Value>, duplicate: bool) -> CallResult {
     let missing = match (&id, &function, &script) {
         _ if duplicate => Some("one of its keys stands twice"),
         (None, ..) => Some("it needs `call`, a whole number"),
-        (_, None, _) => Some("it needs `func`, a text"),
-        (_, _, None) => Some("it needs `script`, a text"),
+        (_, None, _) => Some("it needs `func`, a text of at most 256 bytes"),
+        (_, _, None) => Some("it needs `script`, a text of at most 256 bytes"),
         _ => None,
     };
     let token = id.map(|id| id.to_string()).unwrap_or_default();

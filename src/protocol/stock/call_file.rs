@@ -223,9 +223,9 @@ fn call(bytes: &[u8]) -> Result<CallResult, SyntaxError> {
     let callback = callback.unwrap_or(false);
     let missing = match (&function, &script, &token) {
         _ if twice => Some("one of its keys stands twice"),
-        (None, _, _) => Some("it needs `func`, a text"),
-        (_, None, _) => Some("it needs `script`, a text"),
-        (_, _, None) if callback => Some("it needs `token`, a text"),
+        (None, _, _) => Some("it needs `func`, a text of at most 256 bytes"),
+        (_, None, _) => Some("it needs `script`, a text of at most 256 bytes"),
+        (_, _, None) if callback => Some("it needs `token`, a text of at most 256 bytes"),
         _ => None,
     };
     let token = token.unwrap_or_default();

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{BufReader, Read};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::read::{Date, ReadError, seconds};
+use super::read::{Date, ReadError, date, seconds};
 use crate::protocol::ban_list::{BanList, Builder, Listed, TooLong};
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -91,43 +93,51 @@ struct Known {
     id: Uuid,
 }
 
-/// `BanModelReduced`, with all that the definition requires.
+/// `BanModelReduced`, with what the definition requires; the user is the key's, so it may be left out.
 #[derive(Deserialize)]
 struct Model {
     id: Uuid,
     reason: Option<String>,
     length: Option<f64>,
     created_on: Date,
-    ends_on: Option<Date>,
+    #[serde(default, deserialize_with = "date_or_none")]
+    ends_on: Option<Timestamp>,
     status: String,
     active: bool,
-    user: Person,
-    creator: Option<Person>,
+    /// `UserModelShort`, of which only the name is shown.
+    #[serde(default)]
+    user: Value,
+    #[serde(default)]
+    creator: Value,
 }
 
-/// `UserModelShort`.
-#[derive(Deserialize)]
-struct Person {
-    username: Option<String>,
+/// What is no date is as one that is not there: nobody is let in for it.
+fn date_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let value = Value::deserialize(from)?;
+    Ok(value.as_str().and_then(date))
 }
 
 impl Model {
     fn listed(&self, steam: SteamId) -> Listed<'_> {
-        fn name(person: Option<&Person>) -> &str {
-            let username = person.and_then(|it| it.username.as_deref());
-            username.unwrap_or_default()
+        fn name(person: &Value) -> &str {
+            person["username"].as_str().unwrap_or_default()
         }
         let created_s = self.created_on.0.as_second();
-        let ends_s = self.ends_on.as_ref().map(|ends| ends.0.as_second());
-        let length_s = self.length.map(seconds);
+        let by_length = |length: f64| created_s.saturating_add(seconds(length));
+        let ends_s = match self.ends_on {
+            // Beyond all moments is never.
+            Some(ends) if ends == Timestamp::MAX => None,
+            Some(ends) => Some(ends.as_second()),
+            None => self.length.map(by_length),
+        };
         Listed {
             id: self.id,
             steam,
-            username: name(Some(&self.user)),
+            username: name(&self.user),
             reason: self.reason.as_deref().unwrap_or_default(),
-            creator: name(self.creator.as_ref()),
+            creator: name(&self.creator),
             created_s,
-            ends_s: ends_s.or(length_s.map(|length_s| created_s.saturating_add(length_s))),
+            ends_s,
         }
     }
 }

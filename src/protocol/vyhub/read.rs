@@ -160,13 +160,17 @@ fn one_line(text: &str) -> String {
     bounded.trim().into()
 }
 
-/// As VyHub writes it: with or without parts of a second, and without an offset it is UTC.
+/// As VyHub writes it: with or without parts of a second, and without an offset it is UTC. A date that is later or
+/// earlier than all moments (`9999-12-31T23:59:59+00:00`) is the last one or the first.
 pub(super) fn date(text: &str) -> Option<Timestamp> {
     let aware = text.parse::<Timestamp>().ok();
     aware.or_else(|| {
-        Offset::UTC
-            .to_timestamp(text.parse::<DateTime>().ok()?)
-            .ok()
+        let civil = text.trim_end_matches(['Z', 'z']).parse::<DateTime>().ok()?;
+        let nearest = match civil.year() < 0 {
+            true => Timestamp::MIN,
+            false => Timestamp::MAX,
+        };
+        Some(Offset::UTC.to_timestamp(civil).unwrap_or(nearest))
     })
 }
 
@@ -556,8 +560,8 @@ const APPLIED_REWARD: &str =
     "id active reward user applied_packet_id applied_packet status executed_on";
 const REWARD: &str = "name type on_event id serverbundle";
 
-/// An object of lists of `AppliedRewardModel` by SteamID. Keys that are no player's SteamID are passed over; a
-/// reward that cannot be understood is left out and named.
+/// An object of lists of `AppliedRewardModel` by SteamID. Keys that are no player's SteamID are passed over, and so are
+/// rewards that are not due; a reward that cannot be understood is left out and named.
 fn rewards(body: &[u8]) -> Result<RewardList, ReadError> {
     let no_list =
         |error: serde_json::Error| ReadError::Odd("the list of rewards", error.to_string());
@@ -573,7 +577,8 @@ fn rewards(body: &[u8]) -> Result<RewardList, ReadError> {
             let value: Value = serde_json::from_str(raw.get()).map_err(no_list)?;
             let id = value["id"].as_str().and_then(|id| id.parse().ok());
             match reward(steam, value) {
-                Ok(reward) if all.items.len() < REWARDS_MAX => all.items.push(reward),
+                Ok(None) => {}
+                Ok(Some(reward)) if all.items.len() < REWARDS_MAX => all.items.push(reward),
                 _ => drop(all.unread.insert((steam, id))),
             }
         }
@@ -586,10 +591,16 @@ fn rewards(body: &[u8]) -> Result<RewardList, ReadError> {
 struct AppliedReward {
     id: Uuid,
     reward: Value,
-    user: OnlyId,
+    user: Owner,
+    status: Option<String>,
     applied_packet_id: Uuid,
     applied_packet: Packet,
     executed_on: Vec<Uuid>,
+}
+#[derive(Deserialize)]
+struct Owner {
+    id: Uuid,
+    identifier: Option<String>,
 }
 #[derive(Deserialize)]
 struct Packet {
@@ -631,8 +642,22 @@ struct RequirementSet {
     fulfilled: Option<bool>,
 }
 
-fn reward(steam: SteamId, value: Value) -> Result<Reward, ReadError> {
+/// Whether a reward says of itself that it is to be executed, for this player. `active` does not decide: rewards on
+/// `DISABLE` are due where their packet is not active any more.
+fn is_due(reward: &AppliedReward, steam: SteamId) -> bool {
+    let identifier = reward.user.identifier.as_deref();
+    // Of another type than STEAM it is no SteamID.
+    let of = identifier.and_then(|text| text.parse::<SteamId>().ok());
+    let is_open = reward.status.as_deref().is_none_or(|it| it == "OPEN");
+    is_open && of.is_none_or(|of| of == steam)
+}
+
+/// `None`: it is not due.
+fn reward(steam: SteamId, value: Value) -> Result<Option<Reward>, ReadError> {
     let outer: AppliedReward = model("a reward", APPLIED_REWARD, value)?;
+    if !is_due(&outer, steam) {
+        return Ok(None);
+    }
     let inner: RewardRecord = model("a reward", REWARD, outer.reward)?;
     let text = |key: &'static str| match inner.data.get(key) {
         Some(Value::String(text)) if text.len() <= REWARD_TEXT_BYTES_MAX => Ok(text.clone()),
@@ -646,7 +671,7 @@ fn reward(steam: SteamId, value: Value) -> Result<Reward, ReadError> {
     };
     let requirements = inner.requirement_set.and_then(|set| set.fulfilled);
     let purchase = outer.applied_packet.purchase;
-    Ok(Reward {
+    Ok(Some(Reward {
         id: outer.id,
         of: inner.id,
         name: inner.name.0.unwrap_or_default(),
@@ -663,7 +688,7 @@ fn reward(steam: SteamId, value: Value) -> Result<Reward, ReadError> {
         packet_title: outer.applied_packet.packet.title.0.unwrap_or_default(),
         amount: purchase.and_then(|purchase| purchase.amount_text.0),
         executed_on: outer.executed_on,
-    })
+    }))
 }
 
 /// Ends up in messages to players.

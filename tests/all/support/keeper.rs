@@ -427,7 +427,11 @@ impl Community {
     pub fn add_user(&self, who: &Visitor) {
         match self.keeper {
             Keeper::Vyhub => drop(self.vyhub.add_user(who.steam64(), &*who.name, false)),
-            _ => drop(self.operator(&["user", "add", &who.steam3(), "--name", &who.name])),
+            _ => {
+                // Of control characters, operators' commands take none.
+                let name = who.name.replace(char::is_control, "?");
+                self.operator(&["user", "add", &who.steam3(), "--name", &name]);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::io::lock::Lock;
 use crate::protocol::rcon::Failure as ConsoleFailure;
 use crate::protocol::vyhub::Failure;
 
@@ -183,7 +184,7 @@ fn folders_that_cannot_work() {
     place.is_bad(&["where.db: "]);
     let place = Place::new("[database]\npath = \"folder\"");
     std::fs::create_dir(place.path("folder")).unwrap();
-    place.is_bad(&["folder is a folder, and not a file of a database — write the path of a file"]);
+    place.is_bad(&["folder is a folder, and not a file of a database; write the path of a file"]);
     assert!(!place.check().1.contains("chmod"));
     let place = Place::new("");
     place.write(
@@ -233,6 +234,24 @@ fn a_running_vpid_is_named() {
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     place.says("running as pid 4711");
     assert!(!place.check().1.contains("files wait"));
+}
+
+#[test]
+fn another_vpid_on_the_same_folder_is_bad_and_the_one_that_runs_is_not() {
+    let place = Place::new("");
+    std::fs::create_dir(place.path("state")).unwrap();
+    place.mode("state", 0o700);
+    place.is_bad(&[]);
+    let scriptdata = std::fs::File::open(place.path("scriptdata")).unwrap();
+    let _serves = Lock::of_folder(&scriptdata).unwrap().unwrap();
+    let us = format!(
+        "another vpid serves this folder (pid {})",
+        std::process::id()
+    );
+    place.is_bad(&[us.as_str()]);
+    let _runs = Lock::of_state(&place.path("state")).unwrap();
+    place.is_bad(&[]);
+    place.says("hosts: no file of a game waits in");
 }
 
 #[test]
@@ -301,6 +320,25 @@ fn a_finding_is_one_line() {
 }
 
 #[test]
+fn findings_are_wrapped_for_a_terminal() {
+    let mut out = Vec::new();
+    let mut report = Report::lines(&mut out, false).wrapped(true);
+    report.bad("word ".repeat(20), "mend it");
+    report.end().unwrap();
+    let said = String::from_utf8(out).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(
+        lines[0].starts_with("bad   word word") && lines[0].len() <= 80,
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with("      word") && lines[1].ends_with("— mend it"),
+        "{said}"
+    );
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
 fn what_is_not_reached_is_bad() {
     let reach = "vyhub_server_id = '0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9'\n\
                  rcon = '127.0.0.1:1'\nrcon_password = 'x'\n\
@@ -355,8 +393,13 @@ fn hosts_whose_files_the_game_cannot_write_are_named() {
     let text = format!("[[server]]\nscriptdata = '{at}'\nlegacy_secret = '{SECRET}'\n");
     deep.write("vpid.toml", text.as_bytes());
     deep.says("the path is so long that hostnames of more than");
+    let at = format!("{}/scriptdata", "d".repeat(240));
+    deep.write(&format!("{at}/x"), b"");
+    let text = format!("[[server]]\nscriptdata = '{at}'\nlegacy_secret = '{SECRET}'\n");
+    deep.write("vpid.toml", text.as_bytes());
+    deep.is_bad(&["no hostname at all: it reads and writes no file whose whole path has more"]);
     let (_, said) = Place::new("").check();
-    assert!(!said.contains("the path is so long"), "{said}");
+    assert!(!said.contains("path is so long"), "{said}");
 }
 
 #[test]

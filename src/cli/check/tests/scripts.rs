@@ -65,6 +65,9 @@ fn a_mapspawn_in_custom_is_bad_unless_it_starts_ours() {
     assert!(place.check().1.contains(vscripts::include_line()));
     place.write(custom, vscripts::MAPSPAWN.as_bytes());
     assert!(place.check().0);
+    place.write("custom/mine/scripts/vscripts/vpi.nut", b"// another");
+    place.is_bad(&["custom/mine/scripts/vscripts/vpi.nut instead of vpid's — remove it"]);
+    assert!(!place.check().1.contains("at its top"));
 }
 
 #[test]

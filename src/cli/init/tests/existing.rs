@@ -63,6 +63,22 @@ fn the_scripts_get_the_key_of_the_only_server() {
 }
 
 #[test]
+fn the_game_folder_of_the_server_is_made_where_it_is_missing() {
+    let place = place(&server("two", &format!("key = '{KEY}'")));
+    let scriptdata = place.path("work/two/tf/scriptdata");
+    // Where there is no game, it may be meant to come from elsewhere.
+    place.run(&into("two/tf/scripts/vscripts")).unwrap();
+    assert!(!scriptdata.exists());
+    place.install("work/two");
+    let said = place.run(&into("two/tf/scripts/vscripts")).unwrap();
+    let made = format!("Game folder: {} (made now)", scriptdata.display());
+    assert!(said.contains(&made), "{said}");
+    assert!(scriptdata.is_dir());
+    let said = place.run(&into("two/tf/scripts/vscripts")).unwrap();
+    assert!(!said.contains("Game folder"), "{said}");
+}
+
+#[test]
 fn a_configuration_that_others_can_read_is_a_step_to_do() {
     let place = place(&server("one", &format!("key = '{KEY}'")));
     let open = std::fs::Permissions::from_mode(0o644);
@@ -163,6 +179,7 @@ fn a_configuration_with_problems_is_not_guessed_at() {
         error.contains("vpid.toml:3: server.key: is 5 characters long"),
         "{error}"
     );
+    assert!(!error.contains("--force"), "{error}");
     assert!(!place.path("work/one/tf/scripts/vscripts").exists());
     let inside = server("one", &format!("key = '{KEY}'"));
     place.write("work/vpid.toml", &inside);

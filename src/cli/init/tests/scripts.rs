@@ -159,7 +159,13 @@ fn our_own_scripts_are_brought_up_to_date() {
     assert!(!script(&place, "vpi.nut").contains("0.0.1"));
     assert_eq!(names(&place), ["mapspawn.nut", "vpi.nut", "vpi_config.nut"]);
     let said = place.run(&with_scripts()).unwrap();
+    assert!(said.contains("; unchanged"), "{said}");
+    // Others could read it.
+    let path = place.path(&format!("{VSCRIPTS}/vpi.nut"));
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let said = place.run(&with_scripts()).unwrap();
     assert!(said.contains("; written again"), "{said}");
+    assert_eq!(place.mode(&format!("{VSCRIPTS}/vpi.nut")), 0o600);
 }
 
 #[test]

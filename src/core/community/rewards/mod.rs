@@ -358,6 +358,7 @@ impl Rewards {
             Ok(_) => return,
             Err(failure) => {
                 cx.backend.report_refusal(&failure, cx.now);
+                cx.backend.report_unlisted("listing rewards", &failure);
                 owed.again_ms = cx.backend.again_ms(limits::VYHUB_USER_RETRY_MS, cx.now);
                 owed.wanted.extend(users);
                 return log::debug!("rewards could not be fetched: {failure}");

@@ -139,7 +139,7 @@ impl World {
 }
 
 /// A line of the console as players see it: some characters stand in it as figures.
-fn shown(line: &str) -> String {
+pub(super) fn shown(line: &str) -> String {
     let mut parts = line.split("\\x");
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -243,9 +243,8 @@ fn twenty_four_players_are_looked_up_within_two_seconds() {
 /// What keeps the community is named by [`Keeper`]. These sentences are of VyHub alone.
 #[test]
 fn no_other_sentence_names_vyhub() {
-    const OF_VYHUB: [&str; 5] = [
+    const OF_VYHUB: [&str; 4] = [
         "VyHub's pages and vpid at the shell do",
-        "VyHub refuses this server: {why}; check the API key",
         "this server has the type {kind} in VyHub, which executes",
         "VyHub does not let this key list who is on",
         "OnVyHub",
@@ -276,4 +275,87 @@ fn no_other_sentence_names_vyhub() {
         }
     }
     assert!(seen >= OF_VYHUB.len());
+}
+
+/// The same with a second server, and the id of that where servers have one.
+fn two(config: &str, id: &str) -> String {
+    let second = format!(
+        "[[server]]\nscriptdata = '/s'\nhostname = 'two'\n\
+         key = '1123456789abcdef0123456789abcdef'\n{id}"
+    );
+    match config
+        .find("[vyhub]")
+        .or_else(|| config.find("[community]"))
+    {
+        Some(at) => format!("{}{second}{}", &config[..at], &config[at..]),
+        None => panic!("{config}"),
+    }
+}
+
+/// Of a call that names none.
+fn server_of(world: &World, function: &str, kwargs: &Value) -> Result<ServerId, CallError> {
+    let call = parse_call(function, kwargs).unwrap();
+    world.community.server_for(&call, &world.shared.servers)
+}
+
+#[test]
+fn a_call_that_names_no_server_is_of_any_server_of_the_community() {
+    let mut world = World::of(&two(LOCAL, ""), Found::default(), STATUS);
+    world.fair(200);
+    let player = json!({"player": "[U:1:6]"});
+    for (function, kwargs) in [
+        ("VYHUB_Ban", json!({"player": "[U:1:6]", "reason": "x"})),
+        ("VYHUB_Warn", json!({"player": "[U:1:5]", "reason": "x"})),
+        (
+            "VYHUB_BanAddress",
+            json!({"address": "203.0.113.7", "reason": "x"}),
+        ),
+        ("VYHUB_GetUser", player.clone()),
+        ("VYHUB_IsBanned", player),
+    ] {
+        assert_eq!(server_of(&world, function, &kwargs), Ok(ONE), "{function}");
+    }
+    // What differs from server to server needs one.
+    for (function, kwargs) in [
+        ("VYHUB_GetServer", Value::Null),
+        ("VYHUB_Ban", json!({"player": 7, "reason": "x"})),
+        (
+            "VYHUB_Warn",
+            json!({"player": "[U:1:6]", "reason": "x", "issuer": "#7"}),
+        ),
+    ] {
+        let error = server_of(&world, function, &kwargs).unwrap_err();
+        assert_eq!(error.reason, "ValueError", "{function}");
+        let detail = &error.detail;
+        assert!(
+            detail.contains("say which: ") && detail.contains("two"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_call_that_names_no_server_of_several_bundles_is_refused_with_their_names() {
+    let id = "vyhub_server_id = '00000000-0000-0000-0000-00000000000a'\n";
+    let mut world = World::of(&two(CONFIG, id), Found::default(), STATUS);
+    let reply = |request: &Request| match request {
+        Request::FindServer(id) => Some(Ok(Reply::Server(Server {
+            id: *id,
+            name: "x".into(),
+            kind: String::new(),
+            // Of its own.
+            bundle: Some(*id),
+            extra: json!({}),
+        }))),
+        request => Some(fair(request)),
+    };
+    for _ in 0..50 {
+        world.reply(&mut { reply });
+        world.now.mono_ms += 100;
+        world.advance();
+    }
+    let kwargs = json!({"player": "[U:1:6]"});
+    let error = server_of(&world, "VYHUB_IsBanned", &kwargs).unwrap_err();
+    assert_eq!(error.reason, "ValueError");
+    assert!(error.detail.contains("say which: "), "{error}");
 }

@@ -350,7 +350,14 @@ fn what_was_surely_not_sent_is_sent_when_the_console_is_back() {
     assert_eq!(world.record_state(7), "none");
     world.console_replies = FINE;
     let line = "status".to_owned();
-    world.run_command(ONE, rcon::Job { ticket: 0, line });
+    world.run_command(
+        ONE,
+        rcon::Job {
+            ticket: 0,
+            line,
+            is_urgent: false,
+        },
+    );
     world.shop(120, &mut shop);
     assert_eq!(world.given(7), before + 1);
     assert_eq!(shop.reported, [Uuid(7)]);
@@ -989,7 +996,14 @@ fn the_rest_of_what_was_interrupted_is_for_the_same_player_or_for_nobody() {
         assert_eq!(world.record_state(7), "running");
         world.console_replies = FINE;
         let line = "status".to_owned();
-        world.run_command(ONE, rcon::Job { ticket: 0, line });
+        world.run_command(
+            ONE,
+            rcon::Job {
+                ticket: 0,
+                line,
+                is_urgent: false,
+            },
+        );
         world.console.clear();
         world.see(after);
         world.shop(200, &mut shop);
@@ -1012,7 +1026,14 @@ fn the_userid_of_one_who_has_left_is_nobodys_once_the_game_was_away() {
         world.shop(10, &mut shop);
         world.console_replies = FINE;
         let line = "status".to_owned();
-        world.run_command(ONE, rcon::Job { ticket: 0, line });
+        world.run_command(
+            ONE,
+            rcon::Job {
+                ticket: 0,
+                line,
+                is_urgent: false,
+            },
+        );
         world.console.clear();
         world.shop(120, &mut shop);
         (world, shop)
@@ -1051,7 +1072,14 @@ fn a_console_that_says_nothing_makes_few_rewards_unclear() {
     assert!((5..20).contains(&count), "{count}");
     world.console_replies = FINE;
     let line = "status".to_owned();
-    world.run_command(ONE, rcon::Job { ticket: 0, line });
+    world.run_command(
+        ONE,
+        rcon::Job {
+            ticket: 0,
+            line,
+            is_urgent: false,
+        },
+    );
     world.shop(300, &mut shop);
     assert_eq!(unclear(&mut world), count);
     assert_eq!(world.ran().len(), 100);

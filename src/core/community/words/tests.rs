@@ -66,6 +66,16 @@ fn a_kick_says_everything_about_a_ban() {
 }
 
 #[test]
+fn a_reason_turns_no_text_around_it() {
+    let words = words_with(&[]);
+    let text = words.kick(&notice("a\u{202e}tobmia\u{202c}", "A\u{2066}nn"));
+    assert!(text.starts_with("Banned: atobmia From"), "{text:?}");
+    assert!(text.contains("by Ann ("), "{text:?}");
+    let said = words.chat("player_unknown", &[("text", "B\u{202e}ob")]);
+    assert_eq!(said, "Nobody here is called Bob");
+}
+
+#[test]
 fn the_reason_is_shortened_before_the_admin() {
     let words = words_with(&[]);
     let long = "\u{e9}x".repeat(300);

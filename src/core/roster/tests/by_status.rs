@@ -46,6 +46,25 @@ fn who_status_has_listed_is_confirmed_for_a_while() {
     assert_eq!(roster.who_is(2), ("Ann", steam(ANN)));
 }
 
+/// One line of the log makes a player up; the next `status` may be a minute away.
+#[test]
+fn whom_the_log_alone_knows_is_looked_for_again_soon() {
+    let mut roster = confirmed();
+    let eve = Line::Connected(who(4, "Eve", steam(EVE)), None);
+    roster.log_line(&eve, at(22_000));
+    let both = [line_of(2, "Ann", ANN), line_of(3, "Bob", BOB)];
+    roster.status(&status(&both), at(23_000));
+    assert!(
+        roster.person(4).is_some(),
+        "the reply may be older than the line"
+    );
+    let again_ms = 23_000 + limits::ROSTER_OVERTAKEN_MS;
+    assert_eq!(roster.recheck_ms(), Some(again_ms));
+    roster.status_requested(at(again_ms));
+    roster.status(&status(&both), at(again_ms));
+    assert!(roster.person(4).is_none() && roster.recheck_ms().is_none());
+}
+
 #[test]
 fn a_time_in_full_seconds_that_was_under_way_shows_that_a_player_was_on() {
     let mut roster = Roster::default();

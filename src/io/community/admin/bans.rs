@@ -84,10 +84,14 @@ pub struct BanFilter {
 }
 
 const COLUMNS: &str = "b.id, b.steam, CASE WHEN b.name = '' THEN COALESCE(u.name, '') ELSE b.name END, b.reason, \
-                       b.length_s, b.created_us, b.ends_us, b.issuer, b.issuer_name, b.lifted_us";
-const FROM: &str = "vpid_bans b LEFT JOIN vpid_users u ON u.steam = b.steam";
+                       b.length_s, b.created_us, b.ends_us, b.issuer, \
+                       CASE WHEN b.issuer_name = '' THEN COALESCE(i.name, '') ELSE b.issuer_name END, b.lifted_us";
+const FROM: &str = "vpid_bans b LEFT JOIN vpid_users u ON u.steam = b.steam \
+                    LEFT JOIN vpid_users i ON i.steam = b.issuer";
 const ADDRESS_COLUMNS: &str = "b.id, b.range_text, b.reason, b.length_s, b.created_us, b.ends_us, b.issuer, \
-                               b.issuer_name, b.lifted_us";
+                               CASE WHEN b.issuer_name = '' THEN COALESCE(i.name, '') ELSE b.issuer_name END, \
+                               b.lifted_us";
+const ADDRESS_FROM: &str = "vpid_address_bans b LEFT JOIN vpid_users i ON i.steam = b.issuer";
 const IN_FORCE: &str = "b.lifted_us IS NULL AND (b.ends_us IS NULL OR b.ends_us > ?)";
 
 /// `now_us`: by the database's clock.
@@ -181,7 +185,7 @@ impl Admin {
         let select = Select {
             table: "vpid_address_bans",
             columns: ADDRESS_COLUMNS,
-            from: &format!("vpid_address_bans b{}", wherever(&conditions)),
+            from: &format!("{ADDRESS_FROM}{}", wherever(&conditions)),
             order: "b.created_us DESC, b.id",
             params: &params,
         };
@@ -202,8 +206,8 @@ impl Admin {
         let from = format!("{FROM} WHERE b.id LIKE ?");
         let bans = select("vpid_bans", COLUMNS, &from);
         let bans = bans.first(&mut self.own, 2, |row| read(row, now_us))?;
-        let from = "vpid_address_bans b WHERE b.id LIKE ?";
-        let addresses = select("vpid_address_bans", ADDRESS_COLUMNS, from);
+        let from = format!("{ADDRESS_FROM} WHERE b.id LIKE ?");
+        let addresses = select("vpid_address_bans", ADDRESS_COLUMNS, &from);
         let addresses = addresses.first(&mut self.own, 2, |row| read_address(row, now_us))?;
         let bans = bans.into_iter().map(BanFound::Player);
         let addresses = addresses.into_iter().map(BanFound::Address);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::rows::Select;
-use super::{Admin, AdminError, Found, Topic, fitting, new_id};
+use super::{Admin, AdminError, Found, Topic, fitting_name, new_id};
 use crate::io::community::changes;
 use crate::io::community::row::{Row, id_value};
 use crate::io::sql::own::{Own, OwnError};
@@ -82,17 +82,39 @@ fn all(own: &mut Own) -> Result<Vec<Group>, OwnError> {
     Ok(groups)
 }
 
-/// The id and name of the group with this name; letters of the other case count where no other has the name.
-pub(super) fn find(own: &mut Own, name: &str) -> Found<(Uuid, String)> {
+/// The ids and names of all, the highest first.
+fn names(own: &mut Own) -> Result<Vec<(Uuid, String)>, OwnError> {
     let rows = own.rows("SELECT id, name FROM vpid_groups ORDER BY level DESC", &[])?;
     let mut groups = Vec::new();
     for row in rows {
         let mut row = Row::new("vpid_groups", row);
         groups.push((row.id()?, row.text_or_empty()?));
     }
+    Ok(groups)
+}
+
+/// Whether a group can be called so: no other has the name, in letters of either case.
+fn can_be_called(own: &mut Own, id: Uuid, name: &str) -> Found<()> {
+    let folded = name.to_lowercase();
+    let mut alike = names(own)?;
+    // A repetition finds its own row.
+    alike.retain(|(other, known)| *other != id && known.trim().to_lowercase() == folded);
+    if alike.iter().any(|(_, known)| known == name) {
+        return Ok(Err(AdminError::GroupExists(name.to_owned())));
+    }
+    Ok(match alike.pop() {
+        Some((_, known)) => Err(AdminError::GroupAlike(known)),
+        None => Ok(()),
+    })
+}
+
+/// The id and name of the group with this name; letters of the other case count where no other has the name.
+pub(super) fn find(own: &mut Own, name: &str) -> Found<(Uuid, String)> {
+    let groups = names(own)?;
     if let Some(found) = groups.iter().find(|(_, known)| known == name) {
         return Ok(Ok(found.clone()));
     }
+    let name = name.trim();
     let folded = name.to_lowercase();
     let alike = groups
         .iter()
@@ -122,13 +144,11 @@ impl Admin {
     }
 
     pub fn add_group(&mut self, name: &str, edit: &GroupEdit) -> Result<(), AdminError> {
-        fitting(name, "the name", GROUP_NAME_CHARS_MAX)?;
+        let name = fitting_name(name, GROUP_NAME_CHARS_MAX)?;
         let id = new_id();
         self.change(&[Topic::Groups], |own, counters| {
-            // A repetition finds its own row.
-            let taken = "SELECT 1 FROM vpid_groups WHERE name = ? AND id <> ?";
-            if !own.rows(taken, &[name.into(), id_value(id)])?.is_empty() {
-                return Ok(Err(AdminError::GroupExists(name.to_owned())));
+            if let Err(error) = can_be_called(own, id, name)? {
+                return Ok(Err(error));
             }
             let what = "vpid_groups (id, name, level, changed) VALUES (?, ?, 0, ?)";
             own.insert_new(what, &[id_value(id), name.into(), counters[0].into()])?;
@@ -138,21 +158,20 @@ impl Admin {
 
     /// Gives what the group is called then.
     pub fn edit_group(&mut self, name: &str, edit: &GroupEdit) -> Result<String, AdminError> {
-        if let Some(name) = &edit.name {
-            fitting(name, "the name", GROUP_NAME_CHARS_MAX)?;
+        let mut edit = edit.clone();
+        if let Some(name) = &mut edit.name {
+            *name = fitting_name(name, GROUP_NAME_CHARS_MAX)?.to_owned();
         }
         let (id, old) = find(&mut self.own, name)??;
         self.change(&[Topic::Groups], |own, counters| {
-            if let Some(new) = &edit.name {
-                let taken = "SELECT 1 FROM vpid_groups WHERE name = ? AND id <> ?";
-                let taken = own.rows(taken, &[new.as_str().into(), id_value(id)])?;
-                if !taken.is_empty() {
-                    return Ok(Err(AdminError::GroupExists(new.clone())));
-                }
+            if let Some(new) = &edit.name
+                && let Err(error) = can_be_called(own, id, new)?
+            {
+                return Ok(Err(error));
             }
-            write(own, id, edit, counters[0])
+            write(own, id, &edit, counters[0])
         })?;
-        Ok(edit.name.clone().unwrap_or(old))
+        Ok(edit.name.unwrap_or(old))
     }
 
     /// Ends its memberships; gives its name and how many these were.

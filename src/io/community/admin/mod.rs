@@ -23,6 +23,7 @@ use crate::config::Database;
 use crate::io::random;
 use crate::io::sql::own::{Own, OwnError, Value};
 use crate::limits::CANDIDATES_MAX;
+use crate::protocol::look_alike::turns;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
@@ -55,6 +56,8 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// How many follow.
     pub more: u64,
+    /// Tables and first columns of the rows of this part that are not as vpid writes them.
+    pub left_out: Vec<String>,
 }
 
 /// Why something was not done, as a sentence.
@@ -73,6 +76,10 @@ pub enum AdminError {
     NoGroup { name: String, known: Vec<String> },
     #[error("there is a group {0:?} already; `vpid community group edit` changes it")]
     GroupExists(String),
+    #[error(
+        "there is a group {0:?}, and the new name differs from that in capital letters alone; choose another name"
+    )]
+    GroupAlike(String),
     #[error("no {what} has an id that begins with {id}; `vpid community {what} list` shows them")]
     NoRecord { what: &'static str, id: String },
     #[error("more than one {what} has an id that begins with {id}; write more of it")]
@@ -97,6 +104,8 @@ pub enum AdminError {
     },
     #[error("{what} is empty")]
     Empty { what: &'static str },
+    #[error("the name has a character that moves a cursor or turns the text around; leave it out")]
+    OddName,
 }
 
 fn candidates(found: &[String]) -> String {
@@ -201,6 +210,16 @@ fn fitting(text: &str, what: &'static str, chars_max: usize) -> Result<(), Admin
         _ if text.trim().is_empty() => Err(AdminError::Empty { what }),
         count if count > chars_max => Err(AdminError::TooLong { what, chars_max }),
         _ => Ok(()),
+    }
+}
+
+/// A name that fits its column, without blanks around it.
+fn fitting_name(name: &str, chars_max: usize) -> Result<&str, AdminError> {
+    let name = name.trim();
+    fitting(name, "the name", chars_max)?;
+    match name.contains(|c: char| c.is_control() || turns(c)) {
+        true => Err(AdminError::OddName),
+        false => Ok(name),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::rows::Select;
 use super::{Admin, AdminError, Listing, Window};
-use crate::io::community::row::steam_value;
+use crate::io::community::row::{steam_value, sum_of_ms};
 use crate::protocol::steam_id::SteamId;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +24,8 @@ pub struct Day {
 
 impl Admin {
     pub fn playtime(&mut self, steam: SteamId, window: Window) -> Result<Playtime, AdminError> {
-        let sum = "SELECT COALESCE(SUM(ms), 0) FROM vpid_playtime WHERE steam = ?";
-        let sum = self.own.rows(sum, &[steam_value(steam)])?;
+        let sum = format!("SELECT {} FROM vpid_playtime WHERE steam = ?", sum_of_ms());
+        let sum = self.own.rows(&sum, &[steam_value(steam)])?;
         let ms = sum.first().and_then(|row| row[0].integer()).unwrap_or(0);
         let select = Select {
             table: "vpid_playtime",

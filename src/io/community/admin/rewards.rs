@@ -19,7 +19,7 @@ pub struct Reward {
     pub group: Option<String>,
     pub event: RewardEvent,
     pub command: String,
-    /// Once for each membership, or for each player; else whenever the event happens.
+    /// Once for each membership, or for each player where it has no group; else whenever the event happens.
     pub once: bool,
     /// Once on all servers together.
     pub once_from_all: bool,

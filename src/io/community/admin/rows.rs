@@ -16,6 +16,7 @@ pub struct Select<'a> {
 }
 
 impl Select<'_> {
+    /// With what can be read of it.
     pub fn part<T>(
         &self,
         own: &mut Own,
@@ -35,9 +36,31 @@ impl Select<'_> {
         let Window { limit, skip } = window;
         let select =
             format!("SELECT {columns} FROM {from} ORDER BY {order} LIMIT {limit} OFFSET {skip}");
-        let items = self.read(own, &select, read)?;
-        let more = total.saturating_sub((skip + items.len()) as u64);
-        Ok(Listing { items, more })
+        let (mut items, mut left_out) = (Vec::new(), Vec::new());
+        for row in own.rows(&select, self.params)? {
+            let key = self.key(&row);
+            match read(&mut Row::new(self.table, row)) {
+                Ok(item) => items.push(item),
+                Err(OwnError::Odd(_)) => left_out.push(key),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let more = total.saturating_sub((skip + items.len() + left_out.len()) as u64);
+        Ok(Listing {
+            items,
+            more,
+            left_out,
+        })
+    }
+
+    /// By which an operator finds a row.
+    fn key(&self, row: &[Value]) -> String {
+        let key = match row.first() {
+            Some(Value::Integer(number)) => number.to_string(),
+            Some(Value::Text(text)) => text.clone(),
+            Some(Value::Null) | None => "NULL".to_owned(),
+        };
+        format!("{} {key}", self.table)
     }
 
     /// The first few.
@@ -54,17 +77,7 @@ impl Select<'_> {
             ..
         } = self;
         let select = format!("SELECT {columns} FROM {from} ORDER BY {order} LIMIT {limit}");
-        self.read(own, &select, read)
-    }
-
-    fn read<T>(
-        &self,
-        own: &mut Own,
-        select: &str,
-        read: impl Fn(&mut Row) -> Result<T, OwnError>,
-    ) -> Result<Vec<T>, OwnError> {
-        let rows = own.rows(select, self.params)?;
-        let rows = rows.into_iter();
+        let rows = own.rows(&select, self.params)?.into_iter();
         rows.map(|row| read(&mut Row::new(self.table, row)))
             .collect()
     }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::rows::{Select, end_memberships, ensure_user, wherever};
-use super::{Admin, AdminError, Found, Listing, Topic, Window, fitting};
-use crate::io::community::row::{Row, steam_value};
+use super::{Admin, AdminError, Found, Listing, Topic, Window, fitting_name};
+use crate::io::community::row::{Row, steam_value, sum_of_ms};
 use crate::io::sql::own::{Own, OwnError, Value};
 use crate::limits::{CANDIDATES_MAX, COMMUNITY_NAME_CHARS_MAX};
 use crate::protocol::steam_id::SteamId;
@@ -86,8 +86,10 @@ impl Admin {
                 what: "the player's name",
             });
         }
-        let (whole, part) = ("name = ?", "INSTR(LOWER(name), LOWER(?)) > 0");
-        for condition in [whole, part] {
+        let same = "name = ?";
+        let same_in_any_case = "LOWER(name) = LOWER(?)";
+        let part = "INSTR(LOWER(name), LOWER(?)) > 0";
+        for condition in [same, same_in_any_case, part] {
             let mut found = self.named(condition, text)?;
             match found.len() {
                 0 => {}
@@ -183,8 +185,8 @@ impl Admin {
         let warnings =
             "SELECT COUNT(*) FROM vpid_warnings WHERE steam = ? AND withdrawn_us IS NULL";
         let warnings = count(warnings, &[steam_value(steam)])?;
-        let playtime = "SELECT COALESCE(SUM(ms), 0) FROM vpid_playtime WHERE steam = ?";
-        let playtime_ms = count(playtime, &[steam_value(steam)])?;
+        let playtime = format!("SELECT {} FROM vpid_playtime WHERE steam = ?", sum_of_ms());
+        let playtime_ms = count(&playtime, &[steam_value(steam)])?;
         let groups = "SELECT DISTINCT g.name FROM vpid_members m JOIN vpid_groups g ON g.id = m.group_id \
                       WHERE m.steam = ? AND m.begin_us <= ? AND (m.end_us IS NULL OR m.end_us > ?) ORDER BY g.name";
         let groups = own.rows(groups, &[steam_value(steam), now.clone(), now])?;
@@ -222,18 +224,18 @@ impl Admin {
         edit: &UserEdit,
         mut first: impl FnMut(&mut Own) -> Result<bool, OwnError>,
     ) -> Result<bool, AdminError> {
-        if let Some(name) = &edit.name {
-            fitting(name, "the name", COMMUNITY_NAME_CHARS_MAX)?;
-        }
+        let name = edit.name.as_deref();
+        let name = name.map(|name| fitting_name(name, COMMUNITY_NAME_CHARS_MAX));
+        let name = name.transpose()?;
         let topics: &[Topic] = match edit.admin {
             Some(_) => &[Topic::Members],
             None => &[],
         };
         self.change(topics, |own, _| {
             let found = first(own)?;
-            if let Some(name) = &edit.name {
+            if let Some(name) = name {
                 let update = "UPDATE vpid_users SET name = ? WHERE steam = ?";
-                own.run(update, &[name.as_str().into(), steam_value(steam)])?;
+                own.run(update, &[name.into(), steam_value(steam)])?;
             }
             if let Some(admin) = edit.admin {
                 let update = "UPDATE vpid_users SET admin = ? WHERE steam = ?";

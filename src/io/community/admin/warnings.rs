@@ -24,9 +24,11 @@ pub struct Warning {
     pub withdrawn: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "w.id, w.steam, COALESCE(u.name, ''), w.reason, w.created_us, w.issuer, w.issuer_name, \
+const COLUMNS: &str = "w.id, w.steam, COALESCE(u.name, ''), w.reason, w.created_us, w.issuer, \
+                       CASE WHEN w.issuer_name = '' THEN COALESCE(i.name, '') ELSE w.issuer_name END, \
                        w.withdrawn_us";
-const FROM: &str = "vpid_warnings w LEFT JOIN vpid_users u ON u.steam = w.steam";
+const FROM: &str = "vpid_warnings w LEFT JOIN vpid_users u ON u.steam = w.steam \
+                    LEFT JOIN vpid_users i ON i.steam = w.issuer";
 
 fn read(row: &mut Row) -> Result<Warning, OwnError> {
     let (id, steam, name) = (row.id()?, row.steam()?, row.text_or_empty()?);

@@ -6,11 +6,13 @@ use std::io::{BufRead, Read};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::{GroupRow, ImportError, Importer, Kind, Row};
+use super::{BAN_END_SLACK_S, GroupRow, ImportError, Importer, Kind, PLAYTIME_DAY, Row, clean};
 use crate::io::community::admin::{event_name, event_of};
 use crate::io::community::export::{Column, HEAD, Holds, TABLES, Table, VERSION};
 use crate::io::sql::own::Value;
-use crate::limits::{COMMUNITY_SERVER_OPTIONS_BYTES_MAX, EXPORT_LINE_BYTES_MAX};
+use crate::limits::{
+    COMMUNITY_SERVER_OPTIONS_BYTES_MAX, EXPORT_LINE_BYTES_MAX, PLAYTIME_DAY_MS_MAX, PLAYTIME_MS_MAX,
+};
 use crate::protocol::address_range::AddressRange;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
@@ -155,12 +157,44 @@ fn one(
     };
     match read(importer, table, line) {
         Ok(values) if table.name == "groups" => group(importer, lines, line, &values),
-        Ok(values) => importer.push_row(Row::Copied { table, values }),
+        Ok(values) => match missing_group(importer, table, &values)? {
+            None => importer.push_row(Row::Copied { table, values }),
+            Some(id) => {
+                let why = format!("there is no group {id} of which this is a membership");
+                importer.problem(kind(table), at(lines, &why));
+                Ok(())
+            }
+        },
         Err(why) => {
             importer.problem(kind(table), at(lines, &why));
             Ok(())
         }
     }
+}
+
+/// The group of a membership, where there is none. A membership that is over may be of a group that was removed.
+fn missing_group(
+    importer: &mut Importer<'_>,
+    table: &Table,
+    values: &[Value],
+) -> Result<Option<Uuid>, ImportError> {
+    if table.name != "members" {
+        return Ok(None);
+    }
+    let value = |name: &str| {
+        let mut columns = table.columns.iter().zip(values);
+        columns.find_map(|(column, value)| (column.name == name).then_some(value))
+    };
+    let end_us = value("end_us").and_then(Value::integer);
+    if end_us.is_some_and(|end_us| end_us <= importer.now_us) {
+        return Ok(None);
+    }
+    let id: Option<Uuid> = value("group_id").and_then(|id| id.text()?.parse().ok());
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let is_known = importer.has_group(id)?;
+    Ok((!is_known).then_some(id))
 }
 
 fn at(lines: &Lines<'_>, why: &str) -> String {
@@ -215,12 +249,14 @@ fn read(
         {
             value = Value::Text(id.to_string());
         }
+        let is_name = ["name", "issuer_name"].contains(&column.key) && table.name != "servers";
+        if is_name && let Some(name) = value.text() {
+            value = Value::Text(clean(name));
+        }
         values.push(value);
     }
-    match fits(table, line) {
-        true => Ok(values),
-        false => Err("it is not as vpid writes it".to_owned()),
-    }
+    fits(table, line)?;
+    Ok(values)
 }
 
 fn value(column: &Column, json: &Json) -> Option<Value> {
@@ -254,11 +290,15 @@ fn value(column: &Column, json: &Json) -> Option<Value> {
     })
 }
 
-/// Whether columns that depend on each other, or have few values, are as they must be.
-fn fits(table: &Table, line: &Map<String, Json>) -> bool {
+/// Whether columns that depend on each other, or have few values, are as they must be; else why not.
+fn fits(table: &Table, line: &Map<String, Json>) -> Result<(), String> {
     let text = |key: &str| line.get(key).and_then(Json::as_str).unwrap_or_default();
     let number = |key: &str| line.get(key).and_then(Json::as_i64);
-    match table.name {
+    if ["bans", "address_bans"].contains(&table.name) {
+        length_fits(line)?;
+    }
+    let fits = match table.name {
+        "playtime" => return playtime_fits(text("day"), number("ms").unwrap_or(-1)),
         "address_bans" => {
             let range: Option<AddressRange> = text("range").parse().ok();
             range.is_some_and(|range| {
@@ -274,8 +314,7 @@ fn fits(table: &Table, line: &Map<String, Json>) -> bool {
             let event = text("event");
             event_of(event).is_some_and(|it| event_name(it) == event)
         }
-        "groups" => !text("name").is_empty(),
-        "playtime" => number("ms").is_some_and(|ms| ms >= 0),
+        "groups" => !clean(text("name")).is_empty(),
         "servers" => match line.get("options") {
             Some(Json::String(text)) => {
                 text.len() <= COMMUNITY_SERVER_OPTIONS_BYTES_MAX
@@ -284,5 +323,47 @@ fn fits(table: &Table, line: &Map<String, Json>) -> bool {
             _ => true,
         },
         _ => true,
+    };
+    match fits {
+        true => Ok(()),
+        false => Err("it is not as vpid writes it".to_owned()),
+    }
+}
+
+fn playtime_fits(day: &str, ms: i64) -> Result<(), String> {
+    let ms_max = match day {
+        PLAYTIME_DAY => PLAYTIME_MS_MAX,
+        _ => PLAYTIME_DAY_MS_MAX,
+    };
+    match (0..=ms_max).contains(&ms) {
+        true => Ok(()),
+        false => Err(format!("`ms` is {ms}, and can be from 0 to {ms_max}")),
+    }
+}
+
+/// Whether the length of a ban is one, and the end follows from it.
+fn length_fits(line: &Map<String, Json>) -> Result<(), String> {
+    let time = |key: &str| -> Option<Timestamp> { line.get(key)?.as_str()?.parse().ok() };
+    let (created, ends) = (time("created"), time("ends"));
+    let length_s = match line.get("length_s").and_then(Json::as_i64) {
+        Some(length_s) if length_s < 1 => {
+            return Err(format!(
+                "`length_s` is {length_s}; a ban lasts a second or longer, and has null where it is permanent"
+            ));
+        }
+        Some(length_s) => length_s,
+        None if ends.is_none() => return Ok(()),
+        None => return Err("it has `ends` and no `length_s`".to_owned()),
+    };
+    let created_s = created.map_or(0, Timestamp::as_second);
+    let by_length_s = created_s.saturating_add(length_s);
+    let agrees = match ends {
+        Some(ends) => ends.as_second().abs_diff(by_length_s) <= BAN_END_SLACK_S,
+        // Beyond all times is never.
+        None => Timestamp::from_second(by_length_s).is_err(),
+    };
+    match agrees {
+        true => Ok(()),
+        false => Err("`ends` is not `length_s` after `created`".to_owned()),
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{BanRow, ImportError, Importer, Kind};
+use super::{BanRow, ImportError, Importer, Kind, clean};
 use crate::config::file;
 use crate::limits::IMPORT_FILE_BYTES_MAX;
 use crate::protocol::imports::sourcemod::{Admin, Group, Item};
@@ -106,6 +106,11 @@ pub fn admins(importer: &mut Importer<'_>, paths: &[impl AsRef<Path>]) -> Result
         }
     }
     for group in &groups {
+        if clean(&group.name).is_empty() {
+            let why = "a group of SourceMod's has no name; it is left out".to_owned();
+            importer.problem(Kind::Groups, why);
+            continue;
+        }
         importer.by_flags(&group.name, &group.flags, group.immunity)?;
     }
     for (path, line, admin) in &admins {
@@ -124,7 +129,8 @@ fn of_admin(
     admin: &Admin,
     groups: &[Group],
 ) -> Result<bool, ImportError> {
-    let names = admin.groups.iter().map(|name| {
+    let named = admin.groups.iter().filter(|name| !clean(name).is_empty());
+    let names = named.map(|name| {
         let known = groups.iter().find(|group| group.name == *name);
         let flags = known.map_or("", |group| &*group.flags);
         let immunity = known.map_or(admin.immunity, |group| group.immunity);

@@ -22,12 +22,19 @@ use super::export::Table;
 use super::row::bounded;
 use crate::io::sql::own::{OwnError, Value};
 use crate::limits::{
-    GROUP_NAME_CHARS_MAX, IMPORT_BATCH, IMPORT_PROBLEMS_SHOWN_MAX, RIGHT_NAME_CHARS_MAX,
+    GROUP_NAME_CHARS_MAX, IMPORT_BATCH, IMPORT_PROBLEMS_SHOWN_MAX, PLAYTIME_MS_MAX,
+    RIGHT_NAME_CHARS_MAX,
 };
 use crate::protocol::address_range::AddressRange;
 use crate::protocol::imports::sourcemod::{FLAGS, Powers};
+use crate::protocol::look_alike::turns;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
+
+/// The day of playtime that was imported: before all others, since it is not known of which days it is.
+const PLAYTIME_DAY: &str = "1970-01-01";
+/// By how much the end of a ban may differ from what follows from its length: sources have fractions of seconds.
+const BAN_END_SLACK_S: u64 = 60;
 
 /// Why an import ended before its time, as a sentence. What was written stays; a repetition goes on.
 #[derive(Debug, Error)]
@@ -175,6 +182,34 @@ impl Row {
     }
 }
 
+impl BanRow {
+    /// With the length that its end follows from, whatever the source says.
+    fn agreeing(mut self) -> Self {
+        let created_us = self.created_us;
+        self.ends_us = self.ends_us.map(|ends_us| ends_us.max(created_us));
+        let by_end = self.ends_us.map(|ends_us| {
+            let length_us = ends_us.saturating_sub(created_us);
+            (length_us / 1_000_000).max(1)
+        });
+        let agrees = |(length_s, by_end): (i64, i64)| {
+            length_s > 0 && length_s.abs_diff(by_end) <= BAN_END_SLACK_S
+        };
+        if !self.length_s.zip(by_end).is_some_and(agrees) {
+            self.length_s = by_end;
+        }
+        self
+    }
+}
+
+/// A name without what moves a cursor or turns the text around, and without blanks around it.
+fn clean(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .filter(|c| !c.is_control() && !turns(*c))
+        .collect();
+    name.trim().to_owned()
+}
+
 /// Whether a right's name is as short as those of all that vpid knows.
 fn is_right(name: &str) -> bool {
     name.chars().count() <= RIGHT_NAME_CHARS_MAX
@@ -205,6 +240,8 @@ pub struct Importer<'a> {
     seen: HashSet<(Kind, Uuid)>,
     /// Ids of groups by their keys.
     groups: HashMap<String, Uuid>,
+    /// Of groups with flags of SourceMod's, by their names in small letters.
+    called: HashMap<String, (Uuid, String)>,
     report: Report,
     wrote: bool,
     /// Gets how many records were read, from time to time.
@@ -221,6 +258,7 @@ impl<'a> Importer<'a> {
             waiting: Vec::new(),
             seen: HashSet::new(),
             groups: HashMap::new(),
+            called: HashMap::new(),
             report: Report::new(),
             wrote: false,
             progress: None,
@@ -270,7 +308,7 @@ impl<'a> Importer<'a> {
     }
 
     pub fn user(&mut self, steam: SteamId, name: &str) -> Result<(), ImportError> {
-        let name = name.to_owned();
+        let name = clean(name);
         self.push(Row::User { steam, name }, Uuid(steam.as_u64().into()))
     }
 
@@ -282,7 +320,7 @@ impl<'a> Importer<'a> {
 
     pub fn ban(&mut self, key: &str, ban: BanRow) -> Result<(), ImportError> {
         let id = self.id("ban", key);
-        self.push(Row::Ban(id, ban), id)
+        self.push(Row::Ban(id, ban.agreeing()), id)
     }
 
     pub fn address_ban(
@@ -292,10 +330,15 @@ impl<'a> Importer<'a> {
         ban: BanRow,
     ) -> Result<(), ImportError> {
         let id = self.id("address ban", key);
-        self.push(Row::AddressBan(id, range, ban), id)
+        self.push(Row::AddressBan(id, range, ban.agreeing()), id)
     }
 
     pub fn playtime(&mut self, steam: SteamId, ms: i64) -> Result<(), ImportError> {
+        if !(0..=PLAYTIME_MS_MAX).contains(&ms) {
+            let why = format!("{steam}: {ms} ms are no playtime; it is at most {PLAYTIME_MS_MAX}");
+            self.problem(Kind::Playtime, why);
+            return Ok(());
+        }
         self.push(Row::Playtime { steam, ms }, Uuid(steam.as_u64().into()))
     }
 
@@ -354,6 +397,18 @@ impl<'a> Importer<'a> {
     /// The same with this id, where it is made.
     fn group_as(&mut self, id: Uuid, group: &GroupRow<'_>) -> Result<Uuid, ImportError> {
         self.count(Kind::Groups).read += 1;
+        let name = match clean(group.name) {
+            name if name.is_empty() => bounded(group.key, GROUP_NAME_CHARS_MAX).to_owned(),
+            name => name,
+        };
+        let group = &GroupRow {
+            key: group.key,
+            name: &name,
+            level: group.level,
+            inherits: group.inherits,
+            max_ban_s: group.max_ban_s,
+            properties: group.properties.clone(),
+        };
         for name in group.properties.keys().filter(|name| !is_right(name)) {
             let (group, name) = (group.name, bounded(name, RIGHT_NAME_CHARS_MAX));
             let why = format!(
@@ -361,7 +416,7 @@ impl<'a> Importer<'a> {
             );
             self.note(Kind::Groups, why);
         }
-        let known = rows::group(self.admin, id, group.name)?;
+        let known = rows::group(self.admin, id, Some(group.name))?;
         match known {
             Some(_) => self.count(Kind::Groups).known += 1,
             None => self.count(Kind::Groups).new += 1,
@@ -373,6 +428,18 @@ impl<'a> Importer<'a> {
         let id = known.unwrap_or(id);
         self.groups.insert(group.key.to_owned(), id);
         Ok(id)
+    }
+
+    /// Whether there is a group with this id, here or among what was imported.
+    fn has_group(&mut self, id: Uuid) -> Result<bool, ImportError> {
+        if self.groups.values().any(|known| *known == id) {
+            return Ok(true);
+        }
+        let is_here = rows::group(self.admin, id, None)?.is_some();
+        if is_here {
+            self.groups.insert(id.to_string(), id);
+        }
+        Ok(is_here)
     }
 
     /// A player of SourceMod's with flags and perhaps groups, each with what it has. Gives whether the player has any
@@ -405,8 +472,42 @@ impl<'a> Importer<'a> {
         Ok(true)
     }
 
-    /// The group with what these flags of SourceMod grant.
+    /// The group with what these flags of SourceMod grant; or one of the same name but for case, as it is: vpid has
+    /// no two such groups.
     fn by_flags(&mut self, name: &str, flags: &str, immunity: u32) -> Result<Uuid, ImportError> {
+        if let Some(id) = self.groups.get(name) {
+            return Ok(*id);
+        }
+        let called = clean(bounded(name, GROUP_NAME_CHARS_MAX));
+        let folded = called.to_lowercase();
+        let id = self.id("group", name);
+        let known = match self.called.get(&folded).cloned() {
+            Some(known) => Some(known),
+            None => rows::group_alike(self.admin, id, &called)?,
+        };
+        if let Some((id, known)) = known.filter(|(_, known)| *known != called) {
+            let count = self.count(Kind::Groups);
+            count.read += 1;
+            count.known += 1;
+            let why = format!(
+                "group {called:?} is taken as {known:?}, since their names differ in case alone; its members get what \
+                 {known:?} grants"
+            );
+            self.note(Kind::Groups, why);
+            self.groups.insert(name.to_owned(), id);
+            return Ok(id);
+        }
+        let id = self.make_by_flags(name, flags, immunity)?;
+        self.called.entry(folded).or_insert((id, called));
+        Ok(id)
+    }
+
+    fn make_by_flags(
+        &mut self,
+        name: &str,
+        flags: &str,
+        immunity: u32,
+    ) -> Result<Uuid, ImportError> {
         let powers = Powers::of(flags);
         let all = FLAGS.iter().flat_map(|(_, names)| names.iter().copied());
         let names: Vec<&str> = match powers.admin {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BanRow, GroupRow, Row, is_right};
+use super::{BanRow, GroupRow, PLAYTIME_DAY, Row, clean, is_right};
 use crate::io::community::admin::rows::ensure_user;
 use crate::io::community::admin::{Admin, AdminError};
 use crate::io::community::changes::Topic;
@@ -14,11 +14,8 @@ use crate::protocol::address_range::AddressRange;
 use crate::protocol::steam_id::SteamId;
 use crate::protocol::uuid::Uuid;
 
-/// The day of playtime that was imported: before all others, since it is not known of which days it is.
-const PLAYTIME_DAY: &str = "1970-01-01";
-
 fn name(text: &str) -> Value {
-    bounded(text, COMMUNITY_NAME_CHARS_MAX).into()
+    bounded(&clean(text), COMMUNITY_NAME_CHARS_MAX).into()
 }
 
 fn reason(text: &str) -> Value {
@@ -26,12 +23,36 @@ fn reason(text: &str) -> Value {
 }
 
 /// The group with this id, or else the one with this name.
-pub fn group(admin: &mut Admin, id: Uuid, name: &str) -> Result<Option<Uuid>, AdminError> {
+pub fn group(admin: &mut Admin, id: Uuid, name: Option<&str>) -> Result<Option<Uuid>, AdminError> {
     let select = "SELECT id FROM vpid_groups WHERE id = ? OR name = ? ORDER BY id = ? DESC LIMIT 1";
-    let params = [id_value(id), name.into(), id_value(id)];
+    let name = name.map_or(Value::Null, Value::from);
+    let params = [id_value(id), name, id_value(id)];
     let rows = admin.own.rows(select, &params)?;
     let found = rows.first().and_then(|row| row[0].text()?.parse().ok());
     Ok(found)
+}
+
+/// The group, and its name, that differs from this name in case alone, where none has this id or the name itself.
+pub fn group_alike(
+    admin: &mut Admin,
+    id: Uuid,
+    name: &str,
+) -> Result<Option<(Uuid, String)>, AdminError> {
+    let rows = admin.own.rows("SELECT id, name FROM vpid_groups", &[])?;
+    let group = |row: &Vec<Value>| {
+        let id: Uuid = row[0].text()?.parse().ok()?;
+        Some((id, row[1].text()?.to_owned()))
+    };
+    let mut groups: Vec<(Uuid, String)> = rows.iter().filter_map(group).collect();
+    if groups
+        .iter()
+        .any(|(other, known)| *other == id || known == name)
+    {
+        return Ok(None);
+    }
+    let folded = name.to_lowercase();
+    groups.retain(|(_, known)| known.trim().to_lowercase() == folded);
+    Ok(groups.pop())
 }
 
 fn finds(own: &mut Own, select: &str, params: &[Value]) -> Result<bool, OwnError> {

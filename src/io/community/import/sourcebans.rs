@@ -5,9 +5,9 @@
 
 use jiff::Timestamp;
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 
-use super::{BanRow, ImportError, Importer, Kind};
+use super::{BanRow, ImportError, Importer, Kind, clean};
 use crate::io::community::row::Row;
 use crate::io::sql::own::{Own, OwnError, Value};
 use crate::limits::IMPORT_BATCH;
@@ -103,34 +103,73 @@ fn level(number: Option<i64>) -> u32 {
     number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0)
 }
 
+/// By their names.
+type SrvGroups = BTreeMap<String, SrvGroup>;
+
+/// The group of this name; letters of the other case count where no other has the name, as in the database.
+fn called<'a>(groups: &'a SrvGroups, name: &str) -> Option<(&'a str, &'a str, u32)> {
+    let folded = name.to_lowercase();
+    let alike = || {
+        groups
+            .iter()
+            .find(|(known, _)| known.to_lowercase() == folded)
+    };
+    let (name, group) = groups.get_key_value(name).or_else(alike)?;
+    Some((name.as_str(), group.flags.as_str(), group.immunity))
+}
+
+/// Groups of servers.
+fn read_groups(
+    importer: &mut Importer<'_>,
+    source: &mut Own,
+    prefix: &str,
+) -> Result<SrvGroups, ImportError> {
+    let mut groups = SrvGroups::new();
+    let table = format!("{prefix}_srvgroups");
+    each(
+        source,
+        (&table, "id", "name, flags, immunity"),
+        |id, mut row| {
+            let (name, flags) = (row.text_or_empty()?, row.text_or_empty()?);
+            let immunity = level(row.number_or_null()?);
+            let name = clean(&name);
+            if name.is_empty() {
+                let why = format!("group {id} has no name; name it in SourceBans++, and repeat");
+                importer.problem(Kind::Groups, why);
+                return Ok(());
+            }
+            match groups.entry(name) {
+                Entry::Occupied(other) => {
+                    let name = other.key();
+                    let why =
+                        format!("group {id} ({name}) has the name of another one; it is left out");
+                    importer.problem(Kind::Groups, why);
+                }
+                Entry::Vacant(place) => {
+                    importer.by_flags(place.key(), &flags, immunity)?;
+                    place.insert(SrvGroup { flags, immunity });
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(groups)
+}
+
 /// Groups of servers, and admins with what they may do in games; gives who has which number.
 fn read_admins(
     importer: &mut Importer<'_>,
     source: &mut Own,
     prefix: &str,
 ) -> Result<Admins, ImportError> {
-    let mut groups: BTreeMap<String, SrvGroup> = BTreeMap::new();
-    let table = format!("{prefix}_srvgroups");
-    each(
-        source,
-        (&table, "id", "name, flags, immunity"),
-        |_, mut row| {
-            let (name, flags) = (row.text_or_empty()?, row.text_or_empty()?);
-            let immunity = level(row.number_or_null()?);
-            if !name.is_empty() {
-                importer.by_flags(&name, &flags, immunity)?;
-                groups.insert(name, SrvGroup { flags, immunity });
-            }
-            Ok(())
-        },
-    )?;
+    let groups = read_groups(importer, source, prefix)?;
     let mut admins = Admins::new();
     let table = format!("{prefix}_admins");
     let columns = "`user`, authid, srv_group, srv_flags, srv_password, immunity";
     each(source, (&table, "aid", columns), |aid, mut row| {
         let (name, authid) = (row.text_or_empty()?, row.text_or_empty()?);
         let (group, flags, password) = (
-            row.text_or_empty()?,
+            clean(&row.text_or_empty()?),
             row.text_or_empty()?,
             row.text_or_empty()?,
         );
@@ -147,15 +186,23 @@ fn read_admins(
             ),
             Some(_) => None,
         };
-        let of_group = groups.get(&group);
-        let of_group = of_group.map(|known| (&*group, &*known.flags, known.immunity));
+        let of_group = called(&groups, &group);
+        let no_group = (of_group.is_none() && !group.is_empty())
+            .then(|| format!("admin {aid} ({name}): its group {group:?} does not exist"));
         let why = match (why, steam) {
             (None, Some(steam)) => {
                 let (who, own) = ((steam, &*name), (&*flags, immunity));
-                match importer.sourcemod_admin(who, own, of_group.as_slice())? {
-                    true => return Ok(()),
-                    false => "has nothing that gives any rights".to_owned(),
+                let is_something = importer.sourcemod_admin(who, own, of_group.as_slice())?;
+                match (is_something, no_group) {
+                    (true, None) => {}
+                    (true, Some(why)) => importer.note(Kind::Memberships, why),
+                    (false, Some(why)) => importer.problem(Kind::Memberships, why),
+                    (false, None) => {
+                        let why = format!("admin {aid} ({name}) has nothing that gives any rights");
+                        importer.problem(Kind::Memberships, why);
+                    }
                 }
+                return Ok(());
             }
             (why, _) => why.unwrap_or_default(),
         };

@@ -435,6 +435,73 @@ fn bans_of_addresses_are_kept_by_their_exact_range() {
     }
 }
 
+/// An administrator who was made one by the SteamID alone, and orders before a report of the server names them.
+#[test]
+fn an_issuer_without_a_name_is_shown_by_the_steamid_and_by_the_name_once_it_is_known() {
+    for bed in beds() {
+        let (mut vpid, mut owner) = (vpid(&bed, 1), Owner::new(&bed));
+        owner.admin(9);
+        let unnamed = "UPDATE vpid_users SET name = ''";
+        owner.change(Topic::Members, unnamed, &[]);
+        order_all(&mut vpid, Some(user(9)));
+        assert_eq!(issuers(&mut vpid), ["[U:1:9]"; 4], "{}", bed.name);
+        vpid.reply(report_state("one", &[(9, "Eve")]));
+        // Lists that are kept are read again with the next change.
+        owner.change(Topic::Bans, "UPDATE vpid_bans SET changed = 1000", &[]);
+        let again = "UPDATE vpid_address_bans SET changed = 1000";
+        owner.change(Topic::Addresses, again, &[]);
+        let are_named = || issuers(&mut vpid) == ["Eve"; 4];
+        bed.until(are_named, "the name is read");
+        let issued = "SELECT issuer_name FROM vpid_bans";
+        assert_eq!(owner.texts(issued), [""], "it is not written over");
+    }
+}
+
+/// A ban, a warning and a ban of an address.
+fn order_all(vpid: &mut Vpid, issuer: Option<Uuid>) {
+    vpid.reply(create_ban(ban(1, 1), issuer));
+    vpid.reply(Request::CreateWarning {
+        warning: warning(2, 1),
+        issuer,
+    });
+    vpid.reply(Request::CreateAddressBan {
+        ban: NewAddressBan {
+            change: 3,
+            range: "203.0.113.7".parse().unwrap(),
+            bundle: BUNDLE,
+            length_s: None,
+            reason: "evades".into(),
+            created: time("2026-11-30T12:00:00Z"),
+            standing: true,
+        },
+        issuer,
+    });
+}
+
+/// As the list of bans, the bans and the warnings of the player, and the list of addresses have them.
+fn issuers(vpid: &mut Vpid) -> Vec<String> {
+    let (user, bundle, page, newest) = (user(1), BUNDLE, 1, true);
+    let Reply::BanList(list) = vpid.reply(Request::ListBans { bundle, newest }) else {
+        panic!("no list")
+    };
+    let mut all: Vec<String> = list.of(steam(1)).map(|it| it.creator.to_owned()).collect();
+    let Reply::Bans(bans) = vpid.reply(Request::BansOfUser { user, bundle, page }) else {
+        panic!("no bans")
+    };
+    all.extend(bans.items.into_iter().filter_map(|it| it.creator_name));
+    let Reply::Warnings(warnings) = vpid.reply(Request::WarningsOfUser { user, bundle, page })
+    else {
+        panic!("no warnings")
+    };
+    all.extend(warnings.items.into_iter().filter_map(|it| it.creator_name));
+    let addresses = Request::ListAddressBans { bundle, newest };
+    let Reply::AddressBans(addresses) = vpid.reply(addresses) else {
+        panic!("no addresses")
+    };
+    all.extend(addresses.items.into_iter().map(|it| it.creator_name));
+    all
+}
+
 #[test]
 fn what_a_database_has_nothing_for_is_said_so() {
     for bed in beds() {

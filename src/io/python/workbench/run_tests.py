@@ -58,6 +58,22 @@ def files_of_tests():
             yield from (os.path.join(folder, name) for name in tests)
 
 
+def broken(path, error):
+    """A test that fails as its file did when it was loaded. So the tests of other files run."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != path:
+        trace = trace.tb_next
+
+    class Broken(unittest.TestCase):
+        def runTest(self):
+            raise error.with_traceback(trace)
+
+        def __str__(self):
+            return path
+
+    return Broken()
+
+
 def load(path):
     path = os.path.abspath(path)
     if os.path.dirname(path) not in sys.path:
@@ -66,7 +82,10 @@ def load(path):
     name = "tests_%d_%s" % (len(loaded), os.path.basename(path)[: -len(".py")])
     spec = importlib.util.spec_from_file_location(name, path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        return broken(path, error)
     return unittest.defaultTestLoader.loadTestsFromModule(module)
 
 

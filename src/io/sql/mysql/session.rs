@@ -22,6 +22,10 @@ const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED,
 /// MariaDB's, where others read a comment: a transaction whose vpid lost its way keeps its locks
 /// no longer than this.
 const ORPHANS: &str = "/*M!100300 , idle_transaction_timeout = 60 */";
+/// What an owner may have set for all connections, and what calls cannot do with: results that are
+/// cut off, writes that are refused, connections that end with each transaction.
+const DEFAULTS: &str = ", sql_select_limit = 18446744073709551615, completion_type = 0, \
+                        sql_safe_updates = 0, sql_big_selects = 1";
 /// The server ends a call's statement after this time where vpid has not.
 const MYSQL_SERVER_MS: u64 = SQL_STATEMENT_MS_MAX + MYSQL_OWN_MS_MAX;
 /// A server that is a copy refuses this.
@@ -169,7 +173,7 @@ fn settle(conn: &mut Conn) -> Result<(String, SqlMode), Error> {
     let text = format!(
         "SET NAMES utf8mb4; {ISOLATION}; \
          SET SESSION autocommit = 1, innodb_lock_wait_timeout = {MYSQL_LOCK_WAIT_S} \
-         {ORPHANS} {}; \
+         {DEFAULTS} {ORPHANS} {}; \
          {TRY_WRITE}; SELECT VERSION(), @@SESSION.sql_mode",
         statement_time(MYSQL_SERVER_MS)
     );

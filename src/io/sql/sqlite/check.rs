@@ -4,12 +4,14 @@
 //! what could not be tried is reported as such.
 
 use super::super::guard::Guard;
-use super::super::trouble::{is_interrupted, is_locked, sentence};
+use super::super::trouble::{advice, is_interrupted, is_locked, unusable};
 use super::super::{Fault, Finding, Preparation, of_no_effect};
+use super::open::OpenError;
 use super::prepare::Standing;
 use super::{BEGIN_WRITING, Engine, ROLLBACK};
 use crate::config::Sqlite;
 use crate::limits::SQL_CHECK_MS_MAX;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Opens the database, tries a write, runs what of the schema has not run, and tries the queries.
@@ -25,11 +27,9 @@ pub(in crate::io::sql) fn check(settings: &Sqlite, preparation: &Preparation) ->
 
 fn look(settings: &Sqlite, existed: bool, preparation: &Preparation) -> Vec<Finding> {
     let path = settings.path.display();
-    let bad = |problem: &str| {
-        Finding::Bad(
-            format!("{path}: {problem}"),
-            "name a file that the user of vpid can write, in a folder it can write".to_owned(),
-        )
+    let bad = |error: &rusqlite::Error, file: &Path| {
+        let problem = unusable(file, error);
+        Finding::Bad(format!("{path}: {problem}"), advice(error).to_owned())
     };
     let untried = |what: &str| {
         Finding::Warn(format!(
@@ -40,13 +40,18 @@ fn look(settings: &Sqlite, existed: bool, preparation: &Preparation) -> Vec<Find
     let engine = match Engine::open(settings, &guard) {
         Ok(engine) => engine,
         Err(error) if error.is_locked() => return vec![untried("it was")],
-        Err(error) => return vec![bad(&error.to_string())],
+        Err(OpenError::Sqlite(file, error)) => return vec![bad(&error, &file)],
+        Err(error) => {
+            let remedy = "or name, as path of the database (VPID_DATABASE_PATH), a file that the user of vpid can \
+                          write, in a folder it can write";
+            return vec![Finding::Bad(format!("{path}: {error}"), remedy.to_owned())];
+        }
     };
     let mut findings = Vec::new();
     match engine.try_write() {
         Ok(()) => findings.push(Finding::Good(engine.praise(settings, existed))),
         Err(error) if is_locked(&error) => findings.push(untried("writing was")),
-        Err(error) => return vec![bad(&sentence(&engine.path, &error))],
+        Err(error) => return vec![bad(&error, &engine.path)],
     }
     match engine.rehearse(preparation) {
         Ok(rehearsed) => findings.extend(rehearsed),
@@ -57,7 +62,7 @@ fn look(settings: &Sqlite, existed: bool, preparation: &Preparation) -> Vec<Find
             "{path}: what is new in its schema takes longer than {SQL_CHECK_MS_MAX} ms, so it and \
              the queries were not tried to the end"
         ))),
-        Err(error) => findings.push(bad(&sentence(&engine.path, &error))),
+        Err(error) => findings.push(bad(&error, &engine.path)),
     }
     findings
 }

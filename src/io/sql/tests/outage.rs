@@ -1,5 +1,6 @@
 //! The lane while its database is locked, broken, read-only or absent.
 
+use super::super::Outage;
 use super::support::{ALL, Desk, call, insert};
 use std::fs;
 
@@ -80,4 +81,23 @@ fn stop_during_an_outage_says_that_calls_are_left() {
     desk.submit(vec![insert(0, 1)]);
     until_unavailable(&mut desk, 100);
     assert!(!desk.stop_within(std::time::Duration::from_millis(20)));
+}
+
+#[test]
+fn the_same_refusal_with_another_number_is_no_news() {
+    let outage = |before: Option<&Outage>, sentence: &str| {
+        let outage = Outage::new(before, sentence.to_owned(), 10);
+        let news = outage.news();
+        (outage, news)
+    };
+    let refusal = |number: u32| format!("Aborted connection {number} to db: 'a' (init_connect)");
+    let (first, news) = outage(None, &refusal(9));
+    assert_eq!(news, Some(refusal(9)));
+    let (second, news) = outage(Some(&first), &refusal(10));
+    assert_eq!(news, None);
+    assert_eq!(second.sentence, refusal(10));
+    let (third, news) = outage(Some(&second), "Access denied for user 'a'");
+    assert!(news.is_some());
+    let (_, news) = outage(Some(&third), &refusal(11));
+    assert_eq!(news, Some(refusal(11)));
 }

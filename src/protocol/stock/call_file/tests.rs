@@ -136,9 +136,9 @@ fn call_of(value: Value, duplicate: bool) -> CallResult {
     let kwargs = fields.remove("kwargs").unwrap_or_default();
     let missing = match (&function, &script, &token) {
         _ if duplicate => Some("one of its keys stands twice"),
-        (None, _, _) => Some("it needs `func`, a text"),
-        (_, None, _) => Some("it needs `script`, a text"),
-        (_, _, None) if callback => Some("it needs `token`, a text"),
+        (None, _, _) => Some("it needs `func`, a text of at most 256 bytes"),
+        (_, None, _) => Some("it needs `script`, a text of at most 256 bytes"),
+        (_, _, None) if callback => Some("it needs `token`, a text of at most 256 bytes"),
         _ => None,
     };
     let token = token.unwrap_or_default();

@@ -169,6 +169,55 @@ fn rewards_are_read_by_player_and_an_odd_one_spoils_no_other() {
 }
 
 #[test]
+fn a_reward_that_is_executed_or_of_another_player_is_passed_over() {
+    let changed = |key: &str, value: Value| {
+        let mut reward = full_reward();
+        reward[key] = value;
+        reward
+    };
+    let user =
+        |identifier: Value| json!({"id": OTHER, "username": "Ann", "identifier": identifier});
+    for (reward, is_due) in [
+        (changed("status", json!("OPEN")), true),
+        (changed("status", json!("EXECUTED")), false),
+        (changed("status", json!("FAILED")), false),
+        (changed("status", Value::Null), true),
+        (changed("user", user(json!(STEAM))), true),
+        (changed("user", user(json!("76561197960287931"))), false),
+        (changed("user", user(json!("80351110224678912"))), true),
+        (changed("user", user(Value::Null)), true),
+        // As one on DISABLE can be.
+        (changed("active", json!(false)), true),
+    ] {
+        let body = json!({STEAM: [reward]});
+        let Ok(Reply::Rewards(list)) = read(Expect::Rewards, &body) else {
+            panic!("no rewards");
+        };
+        assert_eq!(list.items.len(), usize::from(is_due), "{body}");
+        assert!(list.unread.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn a_date_beyond_all_moments_is_the_last_or_the_first_of_them() {
+    for late in [
+        "9999-12-31T23:59:59.999999+00:00",
+        "9999-12-31T23:59:59.999999",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31",
+    ] {
+        assert_eq!(date(late), Some(Timestamp::MAX), "{late}");
+    }
+    assert_eq!(date("-009999-01-01T00:00:00"), Some(Timestamp::MIN));
+    for text in ["2026-03-01T12:00:00", "2026-03-01T13:00:00+01:00"] {
+        assert_eq!(date(text).unwrap().to_string(), "2026-03-01T12:00:00Z");
+    }
+    for none in ["", "never", "9999-13-01T00:00:00", "9999"] {
+        assert_eq!(date(none), None, "{none}");
+    }
+}
+
+#[test]
 fn nobody_loses_a_group_for_a_membership_that_cannot_be_read() {
     let membership = json!({
         "id": ID, "group": {"id": OTHER}, "begin": "2026-03-01T12:00:00", "end": null, "bounds": "[)",
