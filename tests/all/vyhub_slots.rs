@@ -80,7 +80,9 @@ fn who_comes_when_only_reserved_slots_are_free_is_kicked(keeper: Keeper) {
     let first = comes(&community, 3, "first", false);
     let vip = comes(&community, 4, "vip", true);
     let other_vip = comes(&community, 5, "other", true);
-    let last = comes(&community, 6, "last", false);
+    // No answer in chat waits for one who is kicked.
+    let last = Visitor::new(6, "last");
+    community.joins(&last);
     let text = community.kicked(&last);
     assert!(text.contains("the last slots are reserved"), "{text}");
     let others = [first.userid, vip.userid, other_vip.userid];

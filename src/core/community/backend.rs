@@ -401,9 +401,9 @@ impl Backend {
 
     fn refusal(&self, refused: Refused, why: &str) -> String {
         let (keeper, kind) = (self.keeper, refused.kind);
-        let what = match refused.key {
-            true => format!("the key (at {kind})"),
-            false => kind.to_owned(),
+        let refuses = match refused.key {
+            true => format!("refuses the key (at {kind})"),
+            false => format!("refuses {kind}"),
         };
         let remedy = match keeper {
             Keeper::Vyhub if refused.key => "check the API key",
@@ -413,7 +413,7 @@ impl Backend {
             Keeper::Vyhub => "check the rights of the API key",
             Keeper::Database => "check the rights of vpid's account there",
         };
-        format!("{keeper} refuses {what}: {why}; {remedy}. Nothing is dropped meanwhile")
+        format!("{keeper} {refuses}: {why}; {remedy}. Nothing is dropped meanwhile")
     }
 }
 
