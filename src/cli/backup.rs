@@ -11,11 +11,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
 use super::own_files::{Target, own_files, refuse_own, sqlite_files};
-use super::table::{self, counted, printable};
+use super::table::{self, printable};
 use super::users;
 use crate::config::{self, Config, Engine};
 use crate::io::backup::{self, Done, Output, Sources};
 use crate::protocol::backup::{CONFIG, Member, is_hidden, is_plain_path};
+use crate::protocol::counted::counted;
 
 pub(super) const COMMAND: Command = Command {
     name: "backup",

@@ -16,6 +16,7 @@ use crate::io::control::{self, AskError};
 use crate::limits::{QUEUE_FILE_BYTES_MAX, QUEUE_FILES_MAX};
 use crate::protocol::backend::Keeper;
 use crate::protocol::control::{QueueRequest, Request, RewardsRequest, is_queue_id};
+use crate::protocol::counted::counted;
 
 #[cfg(test)]
 mod tests;
@@ -338,7 +339,7 @@ fn show(entry: &Value, now_s: i64, out: &mut dyn Write) -> io::Result<()> {
     });
     line("created", format!("{}{age}", text("created")))?;
     let tries = entry["tries"].as_u64().unwrap_or(0);
-    let tried = table::counted(usize::try_from(tries).unwrap_or(usize::MAX), "time");
+    let tried = counted(tries, "time");
     line("state", format!("{}, tried {tried}", text("state")))?;
     line("next try", next(entry, now_s))?;
     line("problem", text("problem"))

@@ -11,13 +11,14 @@ use super::backup::{refuse_root, size};
 use super::command::{Action, Base, Command, Kind, arg, switch};
 use super::given::{Given, Stop};
 use super::own_files::{own_files, sqlite_files};
-use super::table::{self, counted, printable};
+use super::table::{self, printable};
 use crate::config::{self, Config, Engine};
 use crate::core::outbox::Entry;
 use crate::io::backup::{self, Archive, Plan, Restored, Targets};
 use crate::io::files;
 use crate::limits::BACKUP_TEXT_BYTES_MAX;
 use crate::protocol::backup::{CONFIG, Listed, Member, is_hidden};
+use crate::protocol::counted::counted;
 
 pub(super) const COMMAND: Command = Command {
     name: "restore",

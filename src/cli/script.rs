@@ -14,6 +14,7 @@ use crate::config::is_script_name;
 use crate::io::control;
 use crate::limits::{SCRIPT_COMMAND_MS, SCRIPT_FOLLOW_MS};
 use crate::protocol::control::{Request, ScriptRequest};
+use crate::protocol::counted::counted;
 
 #[cfg(test)]
 mod tests;
@@ -208,7 +209,7 @@ fn follow(state_dir: &Path, name: &str, json: bool, out: &mut dyn Write) -> Resu
         let lost = all.saturating_sub(after).saturating_sub(lines.len() as u64);
         let shown = (|| {
             if lost > 0 && after > 0 {
-                let lost = table::counted(usize::try_from(lost).unwrap_or(usize::MAX), "line");
+                let lost = counted(lost, "line");
                 writeln!(out, "... {lost} came too fast")?;
             }
             match json {
@@ -350,7 +351,6 @@ fn stats(scripts: &Value, out: &mut dyn Write) -> io::Result<()> {
         let memory = memory.map_or("-".into(), |it| {
             format!("{:.1} MiB", it / f64::from(1 << 20))
         });
-        let starts = usize::try_from(count("starts")).unwrap_or(usize::MAX);
         let restarts = match count("restarts") {
             0 => String::new(),
             restarts => format!(", {restarts} of them after it ended by itself"),
@@ -362,7 +362,7 @@ fn stats(scripts: &Value, out: &mut dyn Write) -> io::Result<()> {
             text("state"),
             count("waiting"),
             count("dropped"),
-            table::counted(starts, "start"),
+            counted(count("starts"), "start"),
         )?;
         if script["responded"] == false {
             writeln!(

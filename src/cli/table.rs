@@ -40,12 +40,6 @@ pub(super) fn span(seconds: i64) -> String {
     }
 }
 
-/// `1 file`, `2 files`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
-}
-
 /// A moment, in unix seconds, by the clock of this zone.
 pub(super) fn date(at_s: i64, zone: &TimeZone) -> String {
     let at = Timestamp::from_second(at_s).unwrap_or_default();

@@ -12,6 +12,7 @@ pub mod call;
 pub mod call_error;
 pub mod console;
 pub mod control;
+pub mod counted;
 pub mod cut;
 pub mod engine_log;
 pub mod fair_map;

@@ -1,10 +1,10 @@
 //! A community of one's own: whether its database is there, and has what it takes to moderate.
 
 use super::{Report, vyhub};
-use crate::cli::table::counted;
 use crate::config::{Community, Config, Database};
 use crate::io::community::check::{Look, look};
 use crate::io::sql::own::OwnError;
+use crate::protocol::counted::counted;
 use crate::protocol::uuid::Uuid;
 
 /// `now_s`: our clock.
@@ -27,10 +27,6 @@ pub(super) fn check(config: &Config, now_s: i64, report: &mut Report<'_>) {
     let instance = config.state_dir.join("instance");
     let found = look(database, &ids, &instance, now_s * 1_000_000);
     judge(config, community, database, found, report);
-}
-
-fn of_many(count: i64, what: &str) -> String {
-    counted(usize::try_from(count).unwrap_or_default(), what)
 }
 
 fn judge(
@@ -57,9 +53,9 @@ fn judge(
     };
     report.ok(format!(
         "community: in {database}: {}, {}, {} in force",
-        of_many(found.administrators, "administrator"),
+        counted(found.administrators, "administrator"),
         counted(found.groups.len(), "group"),
-        of_many(found.bans, "ban")
+        counted(found.bans, "ban")
     ));
     if found.administrators == 0 {
         report.warn(format!("community: {NO_ADMINISTRATOR}"));

@@ -21,6 +21,7 @@ use super::given::{Given, Stop};
 use super::table;
 use crate::config::{self, Community, Config, Database};
 use crate::io::community::admin::{Admin, AdminError, Listing, Player, is_id};
+use crate::protocol::counted::counted;
 use crate::protocol::uuid::Uuid;
 use options::Options;
 
@@ -244,8 +245,7 @@ fn to_json(record: &impl Serialize) -> Result<Value, Stop> {
 /// `1 ban is`, `2 bans are`.
 fn counted_are(count: u64, what: &str) -> String {
     let verb = if count == 1 { "is" } else { "are" };
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    format!("{} {verb}", table::counted(count, what))
+    format!("{} {verb}", counted(count, what))
 }
 
 /// A moment, to the minute, in UTC.

@@ -16,6 +16,7 @@ use super::table::{self, console_text};
 use crate::config::Problem;
 use crate::io::control::{self, AskError};
 use crate::protocol::control::Request;
+use crate::protocol::counted::counted;
 use crate::protocol::observable::{ObservableState, health, metrics};
 
 pub(super) const COMMAND: Command = Command {
@@ -121,7 +122,7 @@ fn health(given: Given, out: &mut dyn Write) -> Result<(), Stop> {
     let line = match (&state, &problems[..]) {
         (Ok(state), []) => format!(
             "healthy: {} served, {} players",
-            table::counted(state.servers.len(), "server"),
+            counted(state.servers.len(), "server"),
             state.players()
         ),
         (_, problems) => format!("unhealthy: {}", problems.join("; ")),

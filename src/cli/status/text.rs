@@ -2,7 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use crate::cli::table::{clipped, counted, date, printable, span};
+use crate::cli::table::{clipped, date, printable, span};
+use crate::protocol::counted::counted;
 use crate::protocol::observable::{
     Community, ObservableState, Problem, Script, Server, health, mebibytes,
 };

@@ -28,6 +28,7 @@ use crate::core::ids::{RunId, ScriptId};
 use crate::core::{Effect, Launch, LaunchKind, Now, ScriptAct};
 use crate::limits;
 use crate::protocol::control::ScriptRequest;
+use crate::protocol::counted::counted;
 use crate::protocol::observable;
 use crate::protocol::script_channel::{self as channel, Contents, FunctionError, MessageId};
 
@@ -857,12 +858,6 @@ impl Processes {
             cx.reply(issuer, outcome);
         }
     }
-}
-
-/// `1 hook`, `2 hooks`.
-fn counted(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
 }
 
 /// A script that may not have been known.

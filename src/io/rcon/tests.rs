@@ -276,40 +276,8 @@ fn a_game_that_hangs_at_the_password_is_away() {
     assert_eq!(game.commands(), ["status"]);
 }
 
-#[test]
-fn the_queue_has_an_end_and_every_job_a_report() {
-    let (go, wait) = mpsc::channel::<()>();
-    let game = FakeRcon::start(PASSWORD, move |line| {
-        if line == "wait" {
-            let _ = wait.recv_timeout(LONG);
-        }
-        String::new()
-    });
-    let mut bench = Bench::new(
-        game.address(),
-        Pace {
-            reply: LONG,
-            ..PACE
-        },
-    );
-    assert!(bench.run("connects").is_ok());
-    bench.submit("wait");
-    while bench.console.workers.with(|fifo| !fifo.jobs.is_empty()) {
-        std::thread::yield_now();
-    }
-    for _ in 0..RCON_QUEUE_MAX + 10 {
-        bench.submit("a");
-    }
-    go.send(()).unwrap();
-    let results: Vec<_> = (0..RCON_QUEUE_MAX + 11)
-        .map(|_| bench.next().result)
-        .collect();
-    assert_eq!(results.iter().filter(|result| is_away(result)).count(), 10);
-    assert_eq!(game.commands().len(), RCON_QUEUE_MAX + 2);
-}
-
-#[test]
-fn urgent_lines_go_before_all_others_and_have_room() {
+/// A game that has run one line and is at a second one until it may go on; what comes now waits.
+fn held_up() -> (mpsc::Sender<()>, FakeRcon, Bench) {
     let (go, wait) = mpsc::channel::<()>();
     let game = FakeRcon::start(PASSWORD, move |line| {
         if line == "wait" {
@@ -327,6 +295,26 @@ fn urgent_lines_go_before_all_others_and_have_room() {
     while bench.console.workers.with(|fifo| !fifo.jobs.is_empty()) {
         std::thread::yield_now();
     }
+    (go, game, bench)
+}
+
+#[test]
+fn the_queue_has_an_end_and_every_job_a_report() {
+    let (go, game, mut bench) = held_up();
+    for _ in 0..RCON_QUEUE_MAX + 10 {
+        bench.submit("a");
+    }
+    go.send(()).unwrap();
+    let results: Vec<_> = (0..RCON_QUEUE_MAX + 11)
+        .map(|_| bench.next().result)
+        .collect();
+    assert_eq!(results.iter().filter(|result| is_away(result)).count(), 10);
+    assert_eq!(game.commands().len(), RCON_QUEUE_MAX + 2);
+}
+
+#[test]
+fn urgent_lines_go_before_all_others_and_have_room() {
+    let (go, game, mut bench) = held_up();
     for _ in 0..RCON_QUEUE_MAX {
         bench.submit("say");
     }
